@@ -1,0 +1,1 @@
+"""The verbs: each changes things in one transaction with one audit entry."""

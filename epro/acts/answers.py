@@ -1,0 +1,157 @@
+"""A tap becomes data: start, save, submit.
+
+Answers are appended, never overwritten: the current answer is the latest. Each save carries a key of the phone's own, so
+that the same save sent twice is one answer. Nothing here says "saved"; the page does, after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from epro.acts.links import Opened
+from epro.acts.replanning import replan
+from epro.protocol import Protocol
+from epro.refusals import N_, Refusal, Wrong
+from epro.store.audit import Actor, entry
+from epro.store.models import Answer, Assessment, Form
+
+ANSWERED, SKIPPED = "answered", "skipped"
+PATIENT = "patient"
+
+
+@dataclass(frozen=True)
+class Said:
+    """One answer as it comes from the phone. `value` None = she chose to leave the item blank. Its repr shows no value."""
+
+    instrument: str
+    item: str
+    value: int | None
+    key: str
+    said_at: datetime | None = None  # the phone's clock, as claimed
+
+    def __repr__(self) -> str:
+        return f"Said({self.instrument}, {self.item})"
+
+
+def start(connection: Connection, protocol: Protocol, opened: Opened, *, language: str, now: datetime) -> None:
+    """Begin an assessment: its forms are made, with the words they are asked in. Beginning again changes nothing."""
+    if _forms(connection, opened.assessment):
+        return
+    visit = protocol.schedule.visits[opened.visit]
+    with entry(connection, chain=opened.site, action="assessment started", by=_by(opened), at=now) as made:
+        made.update(Assessment, opened.assessment, started_at=now)
+        made.insert_all(Form, [_form(protocol, opened, code, language) for code in visit.instruments])
+
+
+def save(
+    connection: Connection, protocol: Protocol, opened: Opened, said: Sequence[Said], *, session: str, now: datetime
+) -> int:
+    """Append these answers. Returns how many were new: a key that is known already is the same save again.
+
+    Raises Refusal when an item or a value does not exist in the instrument; then nothing is kept.
+    """
+    wrongs = [wrong for one in said for wrong in _wrongs(protocol, opened, one)]
+    if wrongs:
+        raise Refusal(wrongs)
+    forms = _forms(connection, opened.assessment)
+    new = _not_yet_kept(connection, forms, said)
+    if new:
+        with entry(connection, chain=opened.site, action="answers saved", by=_by(opened), at=now) as made:
+            made.insert_all(Answer, [_row(one, forms, opened, session, now) for one in new])
+    return len(new)
+
+
+def submit(connection: Connection, protocol: Protocol, opened: Opened, *, now: datetime) -> None:
+    """Close the assessment. The later texts of this visit fall away, because the plan is made anew."""
+    with entry(connection, chain=opened.site, action="assessment submitted", by=_by(opened), at=now) as made:
+        made.update(Assessment, opened.assessment, completed_at=now)
+        replan(connection, protocol, opened.subject, entry=made, now=now)
+
+
+@dataclass(frozen=True)
+class Given:
+    """The current answer to one item."""
+
+    value: int | None
+    state: str
+    session: str
+
+
+def given(connection: Connection, assessment: int) -> dict[tuple[str, str], Given]:
+    """The current answer to every item that has one, by (instrument, item)."""
+    latest = (
+        select(func.max(Answer.id))
+        .join(Form, Form.id == Answer.form)
+        .where(Form.assessment == assessment)
+        .group_by(Answer.form, Answer.item)
+    )
+    rows = connection.execute(
+        select(Form.instrument, Answer.item, Answer.value, Answer.state, Answer.session)
+        .join(Form, Form.id == Answer.form)
+        .where(Answer.id.in_(latest))
+    )
+    return {(row.instrument, row.item): Given(row.value, row.state, row.session) for row in rows}
+
+
+def _by(opened: Opened) -> Actor:
+    return Actor(opened.subject, PATIENT, "tablet" if opened.mode == "tablet" else "phone")
+
+
+def _forms(connection: Connection, assessment: int) -> Mapping[str, int]:
+    rows = connection.execute(select(Form.instrument, Form.id).where(Form.assessment == assessment))
+    return {row.instrument: row.id for row in rows}
+
+
+def _form(protocol: Protocol, opened: Opened, instrument: str, language: str) -> dict[str, object]:
+    return {
+        "assessment": opened.assessment,
+        "instrument": instrument,
+        "version": protocol.instruments[instrument].version,
+        "wording_sha256": protocol.wordings[instrument, language].sha256,
+        "language": language,
+        "mode": opened.mode,
+    }
+
+
+def _wrongs(protocol: Protocol, opened: Opened, said: Said) -> Iterable[Wrong]:
+    visit = protocol.schedule.visits[opened.visit]
+    if said.instrument not in visit.instruments:
+        yield Wrong(said.item, N_("This visit does not ask that questionnaire."))
+        return
+    words = protocol.wordings[said.instrument, protocol.language].items.get(said.item)
+    if words is None:
+        yield Wrong(said.item, N_("The questionnaire has no such question."))
+    elif said.value is not None and said.value not in [value for value, _ in words.options]:
+        yield Wrong(said.item, N_("Choose one of the answers shown."))
+
+
+def _not_yet_kept(connection: Connection, forms: Mapping[str, int], said: Sequence[Said]) -> list[Said]:
+    known = set(
+        connection.execute(
+            select(Answer.key).where(Answer.form.in_(forms.values()), Answer.key.in_([one.key for one in said]))
+        ).scalars()
+    )
+    unique = {one.key: one for one in said if one.key not in known}
+    return list(unique.values())
+
+
+def _row(said: Said, forms: Mapping[str, int], opened: Opened, session: str, now: datetime) -> dict[str, object]:
+    return {
+        "form": forms[said.instrument],
+        "item": said.item,
+        "value": said.value,
+        "state": SKIPPED if said.value is None else ANSWERED,
+        "key": said.key,
+        "session": session,
+        "said_at": said.said_at,
+        "received_at": now,
+        "by": PATIENT,
+        "mode": opened.mode,
+        "reason": None,
+    }
+
+

@@ -1,0 +1,109 @@
+"""The last look before a text leaves, and the words it leaves with.
+
+`Letters` is the scheduler's Writer. For a batch of claimed messages, in one transaction of its own: gather the facts of
+these patients anew, plan again, and only where the plan still holds the message make a link, keep its hash, and render
+the text. Nothing is rendered or stored before that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from epro.acts import links, patients
+from epro.acts.replanning import plan_of
+from epro.protocol import Protocol
+from epro.store import facts
+from epro.store.audit import CARRIER
+from epro.store.contacts import Cipher
+from epro.store.database import reading, writing
+from epro.store.facts import Facts
+from epro.store.models import Assessment, Contact, Link
+from scheduler.ports import Claimed, Letter, Outcome, Refused, Trace, Withheld
+from scheduler.texts import render
+
+OPTED_OUT_CODE = 21610  # Twilio: the recipient has replied STOP
+
+
+class Letters:
+    """Writes what is due, from the facts of now."""
+
+    def __init__(self, engine: Engine, protocol: Protocol, cipher: Cipher, address: str) -> None:
+        self.engine, self.protocol, self.cipher, self.address = engine, protocol, cipher, address
+
+    def write(self, messages: Sequence[Claimed], now: datetime) -> list[Letter | Withheld]:
+        """One letter, or the reason why none, for each message in order."""
+        with writing(self.engine) as connection:
+            known = facts.facts_of(connection, {message.subject for message in messages})
+            assessments = self._assessments(connection, known)
+            addresses = self._addresses(connection, known)
+            letters: list[Letter | Withheld] = []
+            issued: list[dict[str, object]] = []
+            for message in messages:
+                why_not = self._why_not(connection, message, known.get(message.subject), now)
+                if why_not:
+                    letters.append(Withheld(why_not))
+                    continue
+                patient = known[message.subject]
+                token = links.new_token()
+                issued.append(
+                    {
+                        "token_hash": links.hash_of(token),
+                        "assessment": assessments[message.subject, message.visit],
+                        "message_key": message.key,
+                        "contact": patient.contact,
+                        "issued_at": now,
+                    }
+                )
+                letters.append(Letter(addresses[message.subject], self._text(message, patient, token), message.expires_at))
+            links.issue_for_texts(connection, issued)
+        return letters
+
+    def trace(self, message: Claimed) -> Trace | None:
+        """Where the latest letter of this message went and the hash of its link; None = no letter was written."""
+        with reading(self.engine) as connection:
+            row = connection.execute(
+                select(Link.token_hash, Contact.address)
+                .join(Contact, Contact.id == Link.contact)
+                .where(Link.message_key == message.key)
+                .order_by(Link.issued_at.desc())
+                .limit(1)
+            ).one_or_none()
+        return Trace(self.cipher.decrypt(row.address), row.token_hash) if row else None
+
+    def settled(self, connection: Connection, message: Claimed, outcome: Outcome, now: datetime) -> None:
+        """What an outcome teaches about the patient: a carrier that says she replied STOP is as good as her STOP."""
+        if isinstance(outcome, Refused) and outcome.code == OPTED_OUT_CODE:
+            patients.opt(connection, self.protocol, message.subject, out=True, by=CARRIER, now=now)
+
+    def _why_not(self, connection: Connection, message: Claimed, patient: Facts | None, now: datetime) -> str | None:
+        if patient is None:
+            return "no such patient"
+        if not patient.may_be_texted:
+            return "texts are stopped for this patient"
+        plan = plan_of(connection, self.protocol, patient, now)
+        if not any(planned.key == message.key and planned.action in ("send", "send_late") for planned in plan.messages):
+            return "the plan no longer holds this message"
+        return None
+
+    def _text(self, message: Claimed, patient: Facts, token: str) -> str:
+        return render(
+            self.protocol.schedule,
+            patient.language,
+            message.step,
+            link=f"{self.address}/p/{token}",
+            phone=self.protocol.sites[patient.site].phone,
+        )
+
+    def _assessments(self, connection: Connection, known: dict[str, Facts]) -> dict[tuple[str, str], int]:
+        rows = connection.execute(
+            select(Assessment.subject, Assessment.visit, Assessment.id).where(Assessment.subject.in_(known))
+        )
+        return {(row.subject, row.visit): row.id for row in rows}
+
+    def _addresses(self, connection: Connection, known: dict[str, Facts]) -> dict[str, str]:
+        contacts = [patient.contact for patient in known.values() if patient.contact is not None]
+        rows = connection.execute(select(Contact.subject, Contact.address).where(Contact.id.in_(contacts)))
+        return {row.subject: self.cipher.decrypt(row.address) for row in rows}

@@ -1,0 +1,117 @@
+"""How does a patient get in, and who is let in by a link?
+
+A token is 26 base32 characters (130 bits); only its SHA-256 is stored. It opens one assessment of one patient, until the
+window closes, the assessment is submitted, or the link is revoked.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select
+
+from epro.assessments import is_open
+from epro.store.audit import Entry
+from epro.store.facts import lock
+from epro.store.models import Assessment, Link, Patient
+
+TOKEN_CHARACTERS = 26
+SELF, TABLET = "self", "tablet"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a link that is alive leads to."""
+
+    token_hash: str
+    assessment: int
+    subject: str
+    site: str
+    visit: str
+    language: str
+    mode: str
+    closes_at: datetime
+
+
+def new_token() -> str:
+    return base64.b32encode(secrets.token_bytes(17)).decode()[:TOKEN_CHARACTERS].lower()
+
+
+def hash_of(token: str) -> str:
+    """The stored form of a token; case does not matter to someone who types it."""
+    return hashlib.sha256(token.strip().lower().encode()).hexdigest()
+
+
+def issue_for_texts(connection: Connection, rows: Iterable[dict[str, object]]) -> None:
+    """Keep the hashes of links that texts are about to carry; the ledger's events tell of them."""
+    values = list(rows)
+    if values:
+        connection.execute(insert(Link), [{"mode": SELF, "revoked_at": None, "entry": None, **row} for row in values])
+
+
+def issue_on_tablet(entry: Entry, assessment: int, now: datetime) -> str:
+    """A link for the clinic's tablet, handed over by a member of staff. Returns the token."""
+    token = new_token()
+    entry.insert(
+        Link,
+        token_hash=hash_of(token),
+        assessment=assessment,
+        message_key=None,
+        contact=None,
+        mode=TABLET,
+        issued_at=now,
+        revoked_at=None,
+    )
+    return token
+
+
+def revoke_all(connection: Connection, subject: str, *, entry: Entry, now: datetime) -> None:
+    """Close every link of a patient: death, withdrawal, a new number."""
+    alive = (
+        select(Link.token_hash)
+        .join(Assessment, Assessment.id == Link.assessment)
+        .where(Assessment.subject == subject, Link.revoked_at.is_(None))
+    )
+    for token_hash in connection.execute(alive).scalars().all():
+        entry.update(Link, token_hash, revoked_at=now)
+
+
+def opened(connection: Connection, token_hash: str, now: datetime) -> Opened | None:
+    """What this link opens now; None when it is unknown, expired, used or revoked, and nobody can tell which."""
+    row = connection.execute(
+        select(
+            Link.token_hash,
+            Link.mode,
+            Link.revoked_at,
+            Assessment.id,
+            Assessment.subject,
+            Assessment.visit,
+            Assessment.opens_at,
+            Assessment.closes_at,
+            Assessment.expected,
+            Assessment.started_at,
+            Assessment.completed_at,
+            Patient.site,
+            Patient.language,
+        )
+        .join(Assessment, Assessment.id == Link.assessment)
+        .join(Patient, Patient.subject == Assessment.subject)
+        .where(Link.token_hash == token_hash)
+    ).one_or_none()
+    if row is None or row.revoked_at is not None or not is_open(row, now):
+        return None
+    return Opened(row.token_hash, row.id, row.subject, row.site, row.visit, row.language, row.mode, row.closes_at)
+
+
+def opened_for_writing(connection: Connection, token_hash: str, now: datetime) -> Opened | None:
+    """The same, with the patient held until the end of the transaction: a second tap waits, and then sees the first."""
+    seen = opened(connection, token_hash, now)
+    if seen is None:
+        return None
+    lock(connection, seen.subject)
+    return opened(connection, token_hash, now)

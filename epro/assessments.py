@@ -1,0 +1,52 @@
+"""In which state is an assessment, and was it received? A function of its row and of now, never a column."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol as Shape
+
+NOT_DUE, OPEN, STARTED, COMPLETED = "not_due", "open", "started", "completed"
+CLOSED_UNFINISHED, MISSED, EXCUSED, BEFORE_SYSTEM = "closed_unfinished", "missed", "excused", "before_system"
+STATES = (NOT_DUE, OPEN, STARTED, COMPLETED, CLOSED_UNFINISHED, MISSED, EXCUSED, BEFORE_SYSTEM)
+
+
+class Windowed(Shape):
+    """What an assessment's row says."""
+
+    @property
+    def opens_at(self) -> datetime: ...
+    @property
+    def closes_at(self) -> datetime: ...
+    @property
+    def expected(self) -> bool: ...
+    @property
+    def started_at(self) -> datetime | None: ...
+    @property
+    def completed_at(self) -> datetime | None: ...
+
+
+def state_of(assessment: Windowed, now: datetime, enrolled_at: datetime) -> str:
+    """One of STATES. A window that closed before the patient was in the system was nobody's to answer."""
+    if assessment.completed_at is not None:
+        return COMPLETED
+    if now >= assessment.closes_at:
+        if assessment.started_at is not None:
+            return CLOSED_UNFINISHED
+        if assessment.closes_at <= enrolled_at:
+            return BEFORE_SYSTEM
+        return MISSED if assessment.expected else EXCUSED
+    if not assessment.expected:
+        return EXCUSED
+    if assessment.started_at is not None:
+        return STARTED
+    return OPEN if now >= assessment.opens_at else NOT_DUE
+
+
+def is_open(assessment: Windowed, now: datetime) -> bool:
+    """Whether its forms may be filled in now."""
+    return assessment.opens_at <= now < assessment.closes_at and assessment.completed_at is None
+
+
+def has_closed(assessment: Windowed, now: datetime) -> bool:
+    """Whether it counts in a compliance rate: its window is over, or it has been answered to the end."""
+    return assessment.completed_at is not None or now >= assessment.closes_at

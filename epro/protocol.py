@@ -1,0 +1,275 @@
+"""The trial as one file: what does it say, do its parts agree, and at which line do they not?
+
+Each library checks the shape of its own sections; this file owns [trial] [arms] [sites] [strata] [eligibility] and the
+cross-references, and turns every fault into file, line, what is wrong and what would be right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from babel import Locale
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+
+import questionnaires
+from epro.store.contacts import NotAMobile, parse_mobile
+from questionnaires.definition import Instrument
+from questionnaires.located import Document, Fault, Refused, faults_of, parse
+from questionnaires.wording import Wording, wording_of
+from scheduler.schedule import Schedule
+
+SCHEDULER_SECTIONS = ("anchors", "visit", "ladder", "quiet", "texts")
+CONSENT, RANDOMISATION = "consent", "randomisation"
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=20)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrialSection(Section):
+    code: Text
+    title: Text
+    registration: Text
+    live: bool
+    planned_subjects: int = Field(ge=1)
+    zone: str
+    languages: tuple[str, ...] = Field(min_length=1)
+    country: str = Field(pattern=r"^[A-Z]{2}$")
+    subject_pattern: str
+    arm_seen_by_site: bool
+    identity_step: Literal["none"]
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"no time zone is called {zone!r}; write it like Europe/Stockholm")
+        return zone
+
+    @field_validator("languages")
+    @classmethod
+    def _languages_exist(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        for language in languages:
+            try:
+                Locale.parse(language, sep="-")
+            except (ValueError, LookupError):
+                raise ValueError(f"no language is called {language!r}; write it like sv or en") from None
+        return languages
+
+    @field_validator("subject_pattern")
+    @classmethod
+    def _pattern_compiles(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return pattern
+
+
+class Site(Section):
+    name: Text
+    phone: Text
+
+
+class Stratum(Section):
+    label: Text
+    levels: tuple[Text, ...] = Field(min_length=2)
+
+
+class Eligibility(Section):
+    source: Text
+    inclusion: tuple[Text, ...]
+    exclusion: tuple[Text, ...]
+
+
+class Sections(Section):
+    """The sections that belong to the service; those of the libraries pass through."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    trial: TrialSection
+    arms: dict[Code, Text] = Field(min_length=2)
+    sites: dict[Code, Site] = Field(min_length=1)
+    strata: dict[Code, Stratum]
+    eligibility: Eligibility
+    wording: dict[str, Text]
+
+
+KNOWN_SECTIONS = (*Sections.model_fields, *SCHEDULER_SECTIONS, "analysis")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A trial file that holds together."""
+
+    document: Document
+    sections: Sections
+    schedule: Schedule
+    version: int = 1
+
+    @property
+    def trial(self) -> TrialSection:
+        return self.sections.trial
+
+    @property
+    def arms(self) -> Mapping[str, str]:
+        return self.sections.arms
+
+    @property
+    def sites(self) -> Mapping[str, Site]:
+        return self.sections.sites
+
+    @property
+    def strata(self) -> Mapping[str, Stratum]:
+        return self.sections.strata
+
+    @property
+    def eligibility(self) -> Eligibility:
+        return self.sections.eligibility
+
+    @property
+    def analysis(self) -> Mapping[str, Any]:
+        return self.document.data.get("analysis", {})
+
+    @property
+    def language(self) -> str:
+        """The language of a patient who has chosen none."""
+        return self.trial.languages[0]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.trial.zone)
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.document.text.encode()).hexdigest()
+
+    @cached_property
+    def instruments(self) -> Mapping[str, Instrument]:
+        codes = {code for visit in self.schedule.visits.values() for code in visit.instruments}
+        return {code: questionnaires.load(code) for code in sorted(codes)}
+
+    @cached_property
+    def wordings(self) -> Mapping[tuple[str, str], Wording]:
+        """The words of each instrument in each language of the trial, by (instrument, language)."""
+        return {
+            (code, language): wording_of(instrument, language, pack=self.sections.wording[code])
+            for code, instrument in self.instruments.items()
+            for language in self.trial.languages
+        }
+
+    def site_phone(self, site: str) -> str:
+        """The nurse's phone of a site, E.164."""
+        return parse_mobile(self.sites[site].phone, self.trial.country)
+
+
+def read_protocol(path: Path) -> Protocol:
+    """The trial file at `path`. Raises Refused with every fault found, each with its line and its cure."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Refused([Fault(path.name, 0, "there is no such file", f"Check the path {path}, or EPRO_TRIAL.")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused([Fault(path.name, 0, f"the file cannot be read: {error}", "A trial file is UTF-8 text.")]) from None
+    return protocol_of(text, path)
+
+
+def protocol_of(text: str, path: Path) -> Protocol:
+    """The trial that a text describes; `path` is what faults are named after."""
+    document = parse(text, path)
+    faults: list[Fault] = list(_unknown_sections(document))
+    sections = schedule = None
+    try:
+        sections = Sections.model_validate(document.data)
+    except ValidationError as error:
+        faults += faults_of(error, document)
+    try:
+        schedule = Schedule.of({name: document.data.get(name, {}) for name in SCHEDULER_SECTIONS})
+    except ValidationError as error:
+        faults += faults_of(error, document)
+    if sections is None or schedule is None or faults:
+        raise Refused(sorted(faults, key=lambda fault: fault.line))
+    protocol = Protocol(document, sections, schedule)
+    faults = [*_disagreements(protocol), *_missing_words(protocol)]
+    if faults:
+        raise Refused(sorted(faults, key=lambda fault: fault.line))
+    return protocol
+
+
+def _fault(document: Document, keys: Sequence[str | int], what: str, cure: str) -> Fault:
+    return Fault(document.path.name, document.line(keys), what, cure)
+
+
+def _unknown_sections(document: Document) -> Iterator[Fault]:
+    for name in document.data:
+        if name not in KNOWN_SECTIONS:
+            known = ", ".join(f"[{known}]" for known in KNOWN_SECTIONS)
+            yield _fault(document, (name,), f"there is no section [{name}]", f"The sections are {known}.")
+
+
+def _disagreements(protocol: Protocol) -> Iterator[Fault]:
+    """What no library can see alone."""
+    fault = partial(_fault, protocol.document)
+    for anchor in (CONSENT, RANDOMISATION):
+        if anchor not in protocol.schedule.anchors:
+            yield fault(("anchors",), f"the anchor {anchor} is missing", f"Add it under [anchors]: {anchor} = \"...\".")
+    for language in protocol.trial.languages:
+        if language not in protocol.schedule.texts:
+            yield fault(("texts",), f"there are no texts in {language!r}", f"Add texts for {language}, or take it from [trial] languages.")
+    for code, site in protocol.sites.items():
+        try:
+            parse_mobile(site.phone, protocol.trial.country)
+        except NotAMobile as error:
+            yield fault(("sites", code, "phone"), f"the phone of site {code} cannot be called", str(error))
+    analysis = protocol.analysis
+    reference = analysis.get("reference_arm")
+    if reference is not None and reference not in protocol.arms:
+        yield fault(("analysis", "reference_arm"), f"no arm is called {reference!r}", f"The arms are {', '.join(protocol.arms)}.")
+    for position, stratum in enumerate(analysis.get("strata", ())):
+        if stratum not in protocol.strata:
+            yield fault(("analysis", "strata", position), f"no stratum is called {stratum!r}", f"The strata are {', '.join(protocol.strata)}.")
+
+
+def _missing_words(protocol: Protocol) -> Iterator[Fault]:
+    """Instruments and wordings that the visits ask for and that do not exist."""
+    for code, visit in protocol.schedule.visits.items():
+        for position, instrument in enumerate(visit.instruments):
+            at = ("visit", code, "instruments", position)
+            try:
+                loaded = questionnaires.load(instrument)
+            except LookupError as error:
+                yield _fault(protocol.document, at, f"no instrument is called {instrument!r}", str(error))
+                continue
+            if instrument not in protocol.sections.wording:
+                yield _fault(protocol.document, at, f"[wording] does not say in which words {instrument} is asked", f'Add {instrument} = "demo" under [wording].')
+                continue
+            for language in protocol.trial.languages:
+                try:
+                    wording_of(loaded, language, pack=protocol.sections.wording[instrument])
+                except Refused as refused:
+                    yield from refused.faults
+                except LookupError as error:
+                    yield _fault(protocol.document, ("wording", instrument), str(error), "Add the wording file, or name another pack.")
+
+
+STILL_MISSING_FOR_LIVE = (
+    "staff accounts with a second step, roles and a tested audit verification",
+    "licensed wording for every instrument (the demonstration wording may not meet a patient)",
+    "an ethics number in the trial file",
+    "a tested backup and restore",
+)
+
+
+def what_live_lacks(protocol: Protocol) -> tuple[str, ...]:
+    """Why a trial marked `live = true` may not start yet; empty when it is not live."""
+    return STILL_MISSING_FOR_LIVE if protocol.trial.live else ()

@@ -1,0 +1,1 @@
+"""The looks: each reads, and changes nothing."""

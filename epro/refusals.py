@@ -1,0 +1,36 @@
+"""How an act says no: every fault at once, each with its place and its cure, in words a web page can translate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def N_(message: str) -> str:  # noqa: N802 - the name that message extractors look for
+    """Marks a text for translation; the page that shows it translates."""
+    return message
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """One thing that is wrong: the field it stands in, and a sentence with named values."""
+
+    field: str
+    message: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message % self.values}" if self.field else self.message % self.values
+
+
+class Refusal(ValueError):
+    """Nothing was done, and this is why."""
+
+    def __init__(self, wrongs: Iterable[Wrong]) -> None:
+        self.wrongs = tuple(wrongs)
+        super().__init__("\n".join(str(wrong) for wrong in self.wrongs))
+
+
+class NoSuchPatient(LookupError):
+    """No patient has this subject id, or not at a site this person may see."""

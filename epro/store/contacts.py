@@ -1,0 +1,88 @@
+"""How is a phone number read, kept out of sight, and found again?
+
+An address is stored encrypted (Fernet, keys from the environment, several at a time so that they can rotate: the first
+writes, all of them read) beside a keyed hash by which an incoming text finds its patient.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import phonenumbers
+from cryptography.fernet import Fernet, MultiFernet
+from phonenumbers import PhoneNumberType
+
+MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+SET_ASIDE_FOR_FICTION = {"SE": "070-174 06 05"}  # 070-174 06 05 to 99, Swedish Post and Telecom Authority
+
+
+class NotAMobile(ValueError):
+    """The text cannot be a mobile number; the message does not repeat it."""
+
+
+def parse_mobile(typed: str, country: str) -> str:
+    """The E.164 form of a mobile number typed as people type it in `country` ("070-174 06 05", "0046 70…", "+46…").
+
+    Raises NotAMobile, which says what is wrong and never holds the number.
+    """
+    example = _example(country)
+    try:
+        number = phonenumbers.parse(typed, country)
+    except phonenumbers.NumberParseException:
+        raise NotAMobile(f"This is not a phone number. Type it like {example}, or with + and country code.") from None
+    if not phonenumbers.is_valid_number(number):
+        raise NotAMobile(f"No such phone number exists: too short, too long or mistyped. A mobile is like {example}.")
+    if phonenumbers.number_type(number) not in MOBILE:
+        raise NotAMobile(f"This number is not a mobile and cannot receive texts. A mobile is like {example}.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _example(country: str) -> str:
+    if country in SET_ASIDE_FOR_FICTION:
+        return SET_ASIDE_FOR_FICTION[country]
+    number = phonenumbers.example_number_for_type(country, PhoneNumberType.MOBILE)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+
+
+def for_a_person(e164: str) -> str:
+    """A number as people read it, with country code."""
+    return phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+@dataclass(frozen=True)
+class Cipher:
+    """Encrypts contact data and replies. Its repr shows no key."""
+
+    keys: Sequence[str] = field(repr=False)
+
+    def encrypt(self, text: str) -> str:
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def decrypt(self, secret: str) -> str:
+        """Raises cryptography's InvalidToken when none of the keys wrote it."""
+        return self._fernet.decrypt(secret.encode()).decode()
+
+    def rotate(self, secret: str) -> str:
+        """The same text under the first key."""
+        return self._fernet.rotate(secret.encode()).decode()
+
+    def digest(self, text: str) -> str:
+        """The keyed hash that is stored: HMAC-SHA256 under a key derived from the first key."""
+        return _digest(self.keys[0], text)
+
+    def digests(self, text: str) -> list[str]:
+        """The keyed hash under every key: what a search looks for while keys rotate."""
+        return [_digest(key, text) for key in self.keys]
+
+    @property
+    def _fernet(self) -> MultiFernet:
+        return MultiFernet([Fernet(key) for key in self.keys])
+
+
+def _digest(key: str, text: str) -> str:
+    derived = hmac.digest(base64.urlsafe_b64decode(key), b"epro contact hash", hashlib.sha256)
+    return hmac.new(derived, text.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,76 @@
+"""How does epro reach its database, and which transactions may write?
+
+Every transaction on SQLite starts with BEGIN IMMEDIATE, so that a writer waits its turn at the start and never fails
+in the middle; one that only reads says so (`reading`) and waits for nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+BUSY_TIMEOUT_MS = 10_000
+SQLITE_PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "recursive_triggers=ON")
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be reached or written; the message says what to look at, and holds no parameter."""
+
+
+def open_engine(url: str, *, durable: bool = True) -> Engine:
+    """An engine on SQLite or PostgreSQL. `durable=False` (a throw-away database being filled) skips the disk's receipt."""
+    address = make_url(url)
+    if address.drivername in ("postgresql", "postgres"):
+        address = address.set(drivername="postgresql+psycopg")
+    sqlite = address.get_backend_name() == "sqlite"
+    options: dict[str, Any] = {} if sqlite else {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10}
+    engine = create_engine(address, hide_parameters=True, **options)
+    if sqlite:
+        _prepare_sqlite(engine, "FULL" if durable else "OFF")
+    return engine
+
+
+def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself
+        for pragma in (*SQLITE_PRAGMAS, f"synchronous={synchronous}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reading_only = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading_only else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that may write: committed at the end, undone as a whole when anything raises."""
+    with engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection that only looks, at one moment of the database."""
+    with engine.connect().execution_options(reading=True) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        yield connection
+
+
+def in_words(error: OperationalError) -> DatabaseUnavailable:
+    """What a person can do about a database that does not answer or does not take a write."""
+    cause = str(error.orig).lower()
+    if "full" in cause or "no space" in cause:
+        return DatabaseUnavailable("The disk of the database is full. Nothing was saved; make room and try again.")
+    if "readonly" in cause or "read-only" in cause:
+        return DatabaseUnavailable("The database may not be written. Check who owns its file and folder.")
+    if "locked" in cause or "busy" in cause:
+        return DatabaseUnavailable("The database was busy for too long. Nothing was saved; try again.")
+    return DatabaseUnavailable("The database cannot be reached. Check EPRO_DATABASE_URL and that its server runs.")

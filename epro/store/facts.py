@@ -1,0 +1,125 @@
+"""What is known of a patient now, gathered from the events, contacts and assessments that were recorded?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from sqlalchemy import Connection, select
+
+from epro.store.models import Assessment, Contact, Patient, PatientEvent
+
+CONSENT, RANDOMISATION, SURGERY, PROGRESSION = "consent", "randomisation", "surgery", "progression"
+DEATH, WITHDRAWAL = "death", "withdrawal"
+TEXTS_ALLOWED, TEXTS_REFUSED = "texts_allowed", "texts_refused"
+OPTED_OUT, OPTED_IN = "opted_out", "opted_in"
+SEEN_ALIVE = "seen_alive"
+
+
+@dataclass(frozen=True)
+class Happened:
+    """The current word on one kind of event."""
+
+    id: int
+    on: date
+    reported_at: datetime
+    value: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One patient as known now. Holds no address."""
+
+    subject: str
+    site: str
+    language: str
+    zone: str
+    enrolled_at: datetime
+    strata: Mapping[str, str]
+    events: Mapping[str, Happened]
+    contact: int | None
+    completed: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def anchors(self) -> dict[str, date]:
+        """Every dated event may be an anchor; the trial file decides which are."""
+        return {kind: event.on for kind, event in self.events.items()}
+
+    @property
+    def ended(self) -> Happened | None:
+        """Death or withdrawal, whichever day is first."""
+        ends = [self.events[kind] for kind in (DEATH, WITHDRAWAL) if kind in self.events]
+        return min(ends, key=lambda event: event.on) if ends else None
+
+    @property
+    def first_told_of_end_at(self) -> datetime | None:
+        ends = [self.events[kind].reported_at for kind in (DEATH, WITHDRAWAL) if kind in self.events]
+        return min(ends) if ends else None
+
+    @property
+    def texts_allowed(self) -> bool:
+        return self._latest(TEXTS_ALLOWED, TEXTS_REFUSED) == TEXTS_ALLOWED
+
+    @property
+    def opted_out(self) -> bool:
+        return self._latest(OPTED_OUT, OPTED_IN) == OPTED_OUT
+
+    @property
+    def may_be_texted(self) -> bool:
+        return self.texts_allowed and not self.opted_out and self.contact is not None and self.ended is None
+
+    def _latest(self, *kinds: str) -> str | None:
+        known = [kind for kind in kinds if kind in self.events]
+        return max(known, key=lambda kind: self.events[kind].id) if known else None
+
+
+def facts_of(connection: Connection, subjects: Iterable[str] | None = None) -> dict[str, Facts]:
+    """The facts of these patients (None = all), in four statements however many they are."""
+    wanted = None if subjects is None else sorted(set(subjects))
+
+    def among(column):  # type: ignore[no-untyped-def]
+        return [] if wanted is None else [column.in_(wanted)]
+
+    patients = connection.execute(select(Patient.__table__).where(*among(Patient.subject))).all()
+    events: dict[str, dict[str, Happened]] = defaultdict(dict)
+    for row in connection.execute(
+        select(PatientEvent.__table__).where(*among(PatientEvent.subject)).order_by(PatientEvent.id)
+    ):
+        events[row.subject][row.kind] = Happened(row.id, row.happened_on, row.reported_at, row.value, row.reason)
+    contacts = {
+        row.subject: row.id
+        for row in connection.execute(
+            select(Contact.subject, Contact.id)
+            .where(Contact.until_at.is_(None), *among(Contact.subject))
+            .order_by(Contact.id)
+        )
+    }
+    completed: dict[str, set[str]] = defaultdict(set)
+    for row in connection.execute(
+        select(Assessment.subject, Assessment.visit).where(
+            Assessment.completed_at.is_not(None), *among(Assessment.subject)
+        )
+    ):
+        completed[row.subject].add(row.visit)
+    return {
+        row.subject: Facts(
+            subject=row.subject,
+            site=row.site,
+            language=row.language,
+            zone=row.zone,
+            enrolled_at=row.enrolled_at,
+            strata=row.strata,
+            events=events.get(row.subject, {}),
+            contact=contacts.get(row.subject),
+            completed=frozenset(completed.get(row.subject, ())),
+        )
+        for row in patients
+    }
+
+
+def lock(connection: Connection, subject: str) -> None:
+    """Hold a patient until the end of the transaction, so that two plans of one patient are never written at once."""
+    connection.execute(select(Patient.subject).where(Patient.subject == subject).with_for_update())

@@ -1,0 +1,274 @@
+"""The tables of the service: who takes part, what happened, what was asked and answered, who may see it.
+
+The scheduler owns its own tables (`scheduler.ledger`). Every row that an act writes carries `entry`, the audit entry
+that tells of it: a foreign key held back until commit, so that no row is kept without its entry.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from sqlalchemy import JSON, Boolean, ForeignKey, Index, MetaData, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from scheduler.instants import Instant
+
+NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {datetime: Instant(), dict[str, Any]: JSON(), list[Any]: JSON()}  # noqa: RUF012
+
+
+def _entry() -> ForeignKey:
+    return ForeignKey("audit.id", deferrable=True, initially="DEFERRED")
+
+
+Subject = Annotated[str, mapped_column(ForeignKey("patient.subject"))]
+Entry = Annotated[str, mapped_column(_entry(), index=True)]
+Serial = Annotated[int, mapped_column(primary_key=True, autoincrement=True)]
+
+
+# ---- the trial ------------------------------------------------------------------------------------------------------
+
+
+class TrialVersion(Base):
+    """A version of the trial file, in force for patients from a day on. Append only."""
+
+    __tablename__ = "trial_version"
+
+    n: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
+    from_on: Mapped[date]
+    rule: Mapped[str]  # consent | amendment
+    simulated: Mapped[bool] = mapped_column(Boolean)  # a database of invented patients
+    entry: Mapped[Entry]
+
+
+# ---- who takes part, and what happened to them ------------------------------------------------------------------------
+
+
+class Patient(Base):
+    __tablename__ = "patient"
+
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    site: Mapped[str] = mapped_column(index=True)
+    strata: Mapped[dict[str, Any]]
+    language: Mapped[str]
+    zone: Mapped[str]
+    enrolled_at: Mapped[datetime]
+    entry: Mapped[Entry]
+
+
+class Allocation(Base):
+    """The arm, apart from the patient, so that no query on patients carries it."""
+
+    __tablename__ = "allocation"
+
+    subject: Mapped[str] = mapped_column(ForeignKey("patient.subject"), primary_key=True)
+    arm: Mapped[str]
+    entry: Mapped[Entry]
+
+
+class PatientEvent(Base):
+    """Something that happened to a patient, on a day, reported at an instant. Append only; `corrects` replaces."""
+
+    __tablename__ = "patient_event"
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject] = mapped_column(index=True)
+    kind: Mapped[str]
+    happened_on: Mapped[date]
+    value: Mapped[str | None]
+    reported_at: Mapped[datetime]
+    by: Mapped[str]
+    reason: Mapped[str | None]
+    corrects: Mapped[int | None] = mapped_column(ForeignKey("patient_event.id"))
+    entry: Mapped[Entry]
+
+
+class Contact(Base):
+    """An address of a patient, encrypted, for a span of time."""
+
+    __tablename__ = "contact"
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject] = mapped_column(index=True)
+    kind: Mapped[str]  # sms
+    address: Mapped[str] = mapped_column(Text)  # encrypted
+    address_hash: Mapped[str] = mapped_column(index=True)  # keyed
+    from_at: Mapped[datetime]
+    until_at: Mapped[datetime | None]
+    entry: Mapped[Entry]
+
+
+class Reply(Base):
+    """A text that came in. Append only."""
+
+    __tablename__ = "reply"
+
+    id: Mapped[Serial]
+    carrier_ref: Mapped[str] = mapped_column(unique=True)  # a doubled callback is one reply
+    subject: Mapped[str | None] = mapped_column(ForeignKey("patient.subject"), index=True)
+    address_hash: Mapped[str]
+    body: Mapped[str] = mapped_column(Text)  # encrypted
+    understood_as: Mapped[str]
+    received_at: Mapped[datetime]
+    entry: Mapped[Entry]
+
+
+# ---- what is asked and answered ---------------------------------------------------------------------------------------
+
+
+class Assessment(Base):
+    """One patient at one visit, all its questionnaires. Windows are written by replanning alone."""
+
+    __tablename__ = "assessment"
+    __table_args__ = (UniqueConstraint("subject", "visit"),)
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject] = mapped_column(index=True)
+    visit: Mapped[str]
+    schedule_version: Mapped[int]
+    due_on: Mapped[date]
+    opens_at: Mapped[datetime]
+    closes_at: Mapped[datetime] = mapped_column(index=True)
+    expected: Mapped[bool]
+    started_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    entry: Mapped[Entry]
+
+
+class Form(Base):
+    """One questionnaire of an assessment, with the words it was asked in."""
+
+    __tablename__ = "form"
+    __table_args__ = (UniqueConstraint("assessment", "instrument"),)
+
+    id: Mapped[Serial]
+    assessment: Mapped[int] = mapped_column(ForeignKey("assessment.id"))
+    instrument: Mapped[str]
+    version: Mapped[str]
+    wording_sha256: Mapped[str]
+    language: Mapped[str]
+    mode: Mapped[str]  # self | tablet
+    entry: Mapped[Entry]
+
+
+class Answer(Base):
+    """One answer to one item. Append only: the current answer is the one with the highest id."""
+
+    __tablename__ = "answer"
+    __table_args__ = (UniqueConstraint("form", "key"), Index("ix_answer_form_item", "form", "item", "id"))
+
+    id: Mapped[Serial]
+    form: Mapped[int] = mapped_column(ForeignKey("form.id"))
+    item: Mapped[str]
+    value: Mapped[int | None]
+    state: Mapped[str]  # answered | skipped
+    key: Mapped[str]  # the phone's own key for this save: the same save twice is one answer
+    session: Mapped[str]  # the patient's sitting: what was said in it may be shown again in it
+    said_at: Mapped[datetime | None]  # the phone's clock, as claimed
+    received_at: Mapped[datetime]
+    by: Mapped[str]
+    mode: Mapped[str]
+    reason: Mapped[str | None]
+    entry: Mapped[Entry]
+
+
+class Link(Base):
+    """A way in for one patient to one assessment. Only the token's hash is kept."""
+
+    __tablename__ = "link"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    assessment: Mapped[int] = mapped_column(ForeignKey("assessment.id"), index=True)
+    message_key: Mapped[str | None] = mapped_column(index=True)  # of the text that carried it; empty on a tablet
+    contact: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))
+    mode: Mapped[str]  # self | tablet
+    issued_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    entry: Mapped[str | None] = mapped_column(_entry())  # empty when the clock issued it: the ledger's event tells
+
+
+# ---- the record of who did what -----------------------------------------------------------------------------------------
+
+
+class Audit(Base):
+    """One act of one person, with every change it made. Append only; chained by hash within a site."""
+
+    __tablename__ = "audit"
+
+    chain: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str]
+    role: Mapped[str]
+    channel: Mapped[str]  # desk | phone | tablet | clock | carrier | command | import
+    request: Mapped[str | None]
+    action: Mapped[str] = mapped_column(index=True)
+    reason: Mapped[str | None]
+    changes: Mapped[list[Any]]  # [table, row, column, old digest, new digest]
+    previous: Mapped[str]
+    hash: Mapped[str]
+
+
+class AuditValue(Base):
+    """A value that the trail speaks of by its salted digest. It can be redacted and the chain still verifies."""
+
+    __tablename__ = "audit_value"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    salt: Mapped[str]
+    value: Mapped[str] = mapped_column(Text)
+
+
+# ---- staff --------------------------------------------------------------------------------------------------------------
+
+
+class Role(Base):
+    """A role as Flask-Security knows it."""
+
+    __tablename__ = "staff_role"
+
+    id: Mapped[Serial]
+    name: Mapped[str] = mapped_column(unique=True)
+    description: Mapped[str | None]
+    permissions: Mapped[str | None] = mapped_column(Text)
+
+
+class User(Base):
+    """A member of staff. Accounts are personal; `fs_uniquifier` ends every session when it changes."""
+
+    __tablename__ = "staff_user"
+
+    id: Mapped[Serial]
+    email: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    password: Mapped[str | None]
+    active: Mapped[bool] = mapped_column(default=True)
+    fs_uniquifier: Mapped[str] = mapped_column(unique=True)
+    sites: Mapped[list[Any]]  # the sites whose patients this person may see; empty = every site
+    entry: Mapped[Entry]
+
+    roles: Mapped[list[Role]] = relationship(secondary="staff_user_role", lazy="selectin")
+
+
+class UserRole(Base):
+    __tablename__ = "staff_user_role"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"), primary_key=True)
+    role_id: Mapped[int] = mapped_column(ForeignKey("staff_role.id"), primary_key=True)
+
+
