@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from flask import Flask, Response, current_app, g, render_template, request
 from flask_babel import Babel, gettext
 from flask_wtf import CSRFProtect
-from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from epro.protocol import Protocol
-from epro.settings import Settings
 from epro.store import database
-from epro.store.contacts import Cipher
 from epro.web import accounts, desk, health, patient, webhooks
+from epro.web.house import House, house
 
-Clock = Callable[[], datetime]
 csrf = CSRFProtect()
 
 HEADERS = {
@@ -38,17 +30,6 @@ HEADERS = {
 }
 MAX_BODY_BYTES = 64 * 1024
 MAX_FORM_FIELDS = 200
-
-
-@dataclass(frozen=True)
-class House:
-    """What the pages stand on: handed in once, never looked up elsewhere."""
-
-    settings: Settings
-    protocol: Protocol
-    engine: Engine
-    cipher: Cipher
-    clock: Clock
 
 
 def create_app(house: House) -> Flask:
@@ -80,21 +61,6 @@ def create_app(house: House) -> Flask:
     app.register_error_handler(OperationalError, _database_error)
     app.register_error_handler(Exception, _unforeseen)
     return app
-
-
-def house() -> House:
-    """The house of the running application."""
-    return current_app.extensions["epro"]
-
-
-def writing() -> Any:
-    """A transaction for this request's act."""
-    return database.writing(house().engine)
-
-
-def reading() -> Any:
-    """A look for this request's page."""
-    return database.reading(house().engine)
 
 
 def _language() -> str:
