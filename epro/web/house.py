@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
 from flask import current_app, g
 from flask_login import current_user
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
-from epro.protocol import Protocol
-from epro.settings import Settings
+from epro.opening import House
 from epro.store import database
 from epro.store.audit import Actor
-from epro.store.contacts import Cipher
-
-
-@dataclass(frozen=True)
-class House:
-    settings: Settings
-    protocol: Protocol
-    engine: Engine
-    cipher: Cipher
-    clock: Callable[[], datetime]  # the one clock; aware, UTC
 
 
 def house() -> House:

@@ -1,0 +1,68 @@
+"""The command `epro`: each command loads what it needs when it is called, and says its errors in words."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+COMMANDS = {  # command: (module, one line of help)
+    "check": ("checking", "Read a trial file and say what it means, or what is wrong with it."),
+    "release": ("serving", "Bring the database to this version and take the trial file in."),
+    "serve": ("serving", "Serve the patients' and the staff's pages."),
+    "clock": ("serving", "Send the texts that are due, until stopped."),
+    "demo": ("demo", "Show the whole job on a simulated trial."),
+    "enrol": ("enrolling", "Enrol one patient."),
+    "import": ("enrolling", "Enrol every patient of a CSV file, or none."),
+    "export": ("exporting", "Write the trial folder for analysis."),
+    "report": ("exporting", "Analyse a trial folder and write the report."),
+    "users": ("users", "Add and list staff accounts."),
+    "keys": ("users", "Make keys for a new installation."),
+}
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"epro.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.commands[cmd_name]
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="epro")
+def cli() -> None:
+    """Quality-of-life answers from patients' phones, on the right day after randomisation, through to survival by arm.
+
+    Start with `epro demo`. Every command explains itself: `epro COMMAND --help`.
+    """
+
+
+def main() -> None:
+    """Run a command; whatever goes wrong is said in words on stderr, with exit code 1."""
+    from epro.cli.words import in_words
+
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except Exception as error:
+        said = in_words(error)
+        if said is None:
+            raise
+        click.echo(said, err=True)
+        sys.exit(1)

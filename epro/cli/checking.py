@@ -1,0 +1,106 @@
+"""`epro check`: the trial as a person would read it, or each fault with file, line and cure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from epro.protocol import Protocol, read_protocol, what_live_lacks
+from questionnaires.located import Refused
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print faults, or the trial's outline, as JSON.")
+def check(file: Path, as_json: bool) -> None:
+    """Read a trial file and say what it means, or what is wrong with it.
+
+    Example: epro check epro/trials/breclim-2.toml
+    """
+    try:
+        protocol = read_protocol(file)
+    except Refused as refused:
+        if as_json:
+            faults = [{"file": f.file, "line": f.line, "what": f.what, "cure": f.cure} for f in refused.faults]
+            click.echo(json.dumps({"ok": False, "faults": faults}, ensure_ascii=False))
+        else:
+            click.echo(str(refused), err=True)
+        raise SystemExit(1) from None
+    lacks = what_live_lacks(protocol)
+    if as_json:
+        click.echo(json.dumps({"ok": not lacks, "missing_for_live": lacks, **_outline(protocol)}, ensure_ascii=False))
+    else:
+        _print(protocol)
+        for thing in lacks:
+            click.echo(f"live = true is refused for now; still missing: {thing}", err=True)
+    raise SystemExit(1 if lacks else 0)
+
+
+def _outline(protocol: Protocol) -> dict[str, object]:
+    return {
+        "trial": protocol.trial.code,
+        "registration": protocol.trial.registration,
+        "arms": list(protocol.arms),
+        "sites": list(protocol.sites),
+        "visits": {code: list(visit.instruments) for code, visit in protocol.schedule.visits.items()},
+        "sha256": protocol.sha256,
+    }
+
+
+def _print(protocol: Protocol) -> None:
+    console = Console(highlight=False)
+    trial = protocol.trial
+    console.print(f"[bold]{trial.title}[/bold]")
+    console.print(f"{trial.registration}; {trial.planned_subjects} patients; {'LIVE' if trial.live else 'not live'}; "
+                  f"days and hours in {trial.zone}; languages {', '.join(trial.languages)}")
+    console.print("\n[bold]Arms[/bold]")
+    for code, words in protocol.arms.items():
+        console.print(f"  {code}: {words}")
+    console.print("\n[bold]Sites[/bold]")
+    for code, site in protocol.sites.items():
+        console.print(f"  {code}: {site.name}")
+    console.print("\n[bold]Strata[/bold]")
+    for stratum in protocol.strata.values():
+        console.print(f"  {stratum.label}: {' / '.join(stratum.levels)}")
+    console.print(f"\n[bold]Eligibility[/bold] ({protocol.eligibility.source})")
+    for sign, criteria in (("+", protocol.eligibility.inclusion), ("-", protocol.eligibility.exclusion)):
+        for criterion in criteria:
+            console.print(f"  {sign} {criterion}")
+    console.print()
+    console.print(_visits(protocol))
+    console.print(_ladder(protocol))
+    quiet = protocol.schedule.quiet
+    if quiet:
+        console.print(f"No text leaves between {quiet.start:%H:%M} and {quiet.end:%H:%M} of the patient's clock.")
+    for (code, language), wording in protocol.wordings.items():
+        kind = "a demonstration, not the licensed questionnaire" if wording.demonstration else "licensed wording"
+        console.print(f"{code} is asked in {language} from pack {protocol.sections.wording[code]}: {kind}.")
+
+
+def _visits(protocol: Protocol) -> Table:
+    table = Table("Visit", "Month", "Due", "May be answered", "Questionnaires", title="Visits", title_justify="left")
+    for code, visit in protocol.schedule.visits.items():
+        plural = "" if visit.offset.n == 1 else "s"
+        table.add_row(
+            code,
+            f"{visit.month:g}",
+            f"{visit.offset.n} {visit.offset.unit}{plural} after {visit.anchor}" if visit.offset.n else f"on the day of {visit.anchor}",
+            f"from {visit.opens_before} days before to {visit.closes_after} days after",
+            ", ".join(visit.instruments),
+        )
+    return table
+
+
+def _ladder(protocol: Protocol) -> Table:
+    table = Table("Step", "When", "By", "Text in the first language", title="Texts of each visit, until it is answered", title_justify="left")
+    for step in protocol.schedule.ladder.steps:
+        when = "on the due day" if step.day == 0 else f"{step.day} days after the due day"
+        table.add_row(step.code, f"{when}, {step.time:%H:%M}", step.channel, protocol.schedule.texts[protocol.language][step.text])
+    return table
+
+
+commands = {"check": check}

@@ -1,0 +1,73 @@
+"""`epro release`, `epro serve` and `epro clock`: the three lines of the Procfile."""
+
+from __future__ import annotations
+
+import click
+
+from epro.opening import House, carrier_of, letters_of, open_house, sending_clock
+from epro.settings import read_settings
+from epro.store.audit import Actor
+from epro.store.database import writing
+from epro.store.migrating import migrate, newest_revision, revision_of
+
+COMMAND = Actor("command line", "operator", "command")
+
+
+class NotReleased(click.ClickException):
+    """The database does not have the schema of this version."""
+
+
+@click.command()
+def release() -> None:
+    """Bring the database to this version and take the trial file in.
+
+    Example: EPRO_DATABASE_URL=postgresql://epro@db/epro epro release
+    """
+    from epro.acts.trial import adopt
+
+    house = open_house(read_settings())
+    migrate(house.engine)
+    with writing(house.engine) as connection:
+        n = adopt(connection, house.protocol, by=COMMAND, now=house.clock())
+    click.echo(f"The database is ready: schema {newest_revision()}, {house.protocol.trial.code} version {n}.")
+
+
+@click.command()
+def serve() -> None:
+    """Serve the patients' and the staff's pages on EPRO_HOST:EPRO_PORT (127.0.0.1:8000).
+
+    Example: EPRO_PORT=8080 epro serve
+    """
+    from epro.web.serving import run
+
+    settings = read_settings()
+    released(open_house(settings)).engine.dispose()
+    run(settings)
+
+
+@click.command()
+def clock() -> None:
+    """Send the texts that are due, until stopped. One process on SQLite; any number on PostgreSQL.
+
+    Example: epro clock
+    """
+    from scheduler.clock import run
+
+    house = released(open_house(read_settings()))
+    run(
+        house.engine,
+        sending_clock(house.engine),
+        letters_of(house),
+        carrier_of(house),
+        every_seconds=house.settings.tick_seconds,
+    )
+
+
+def released(house: House) -> House:
+    """The house, if its database has this version's schema. Raises NotReleased."""
+    if revision_of(house.engine) != newest_revision():
+        raise NotReleased("The database is empty or not of this version. Run `epro release` first.")
+    return house
+
+
+commands = {"release": release, "serve": serve, "clock": clock}

@@ -1,0 +1,95 @@
+"""Open an installation: read its settings and its trial, reach its database, hold its keys and its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, text
+
+from epro.acts.letters import Letters
+from epro.protocol import Protocol, read_protocol, what_live_lacks
+from epro.settings import Settings
+from epro.store.contacts import Cipher
+from epro.store.database import open_engine
+from scheduler.carriers.console import Console
+from scheduler.carriers.twilio import Twilio
+from scheduler.ports import Carrier
+
+OUTBOX = "outbox"
+
+
+class NotReadyForLive(Exception):
+    """The trial file says `live = true`, and this is what is still missing."""
+
+
+@dataclass(frozen=True)
+class House:
+    """What every page and command stands on: handed in once, never looked up elsewhere."""
+
+    settings: Settings
+    protocol: Protocol
+    engine: Engine
+    cipher: Cipher
+    clock: Callable[[], datetime]  # the one clock; aware, UTC
+
+
+def open_house(settings: Settings, *, durable: bool = True) -> House:
+    """Raises Refused (trial file), NotReadyForLive."""
+    protocol = read_protocol(settings.trial)
+    lacks = what_live_lacks(protocol)
+    if lacks:
+        raise NotReadyForLive(
+            f"{settings.trial.name}: live = true is refused for now. Still missing:\n"
+            + "\n".join(f"  - {thing}" for thing in lacks)
+            + "\nSet live = false to try the trial without real patients."
+        )
+    settings.home.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(settings.database, durable=durable)
+    return House(settings, protocol, engine, cipher_of(settings), system_clock)
+
+
+def cipher_of(settings: Settings) -> Cipher:
+    return Cipher([key.get_secret_value() for key in settings.contact_keys])
+
+
+def letters_of(house: House) -> Letters:
+    """The writer of texts."""
+    return Letters(house.engine, house.protocol, house.cipher, house.settings.address)
+
+
+def carrier_of(house: House) -> Carrier:
+    """The carrier that the settings name: files in EPRO_HOME/outbox, or Twilio."""
+    settings = house.settings
+    if settings.carrier == "console":
+        return Console(settings.home / OUTBOX, house.clock)
+    return Twilio(
+        settings.twilio_account_sid,
+        settings.twilio_auth_token.get_secret_value(),
+        sender=settings.twilio_sender or None,
+        messaging_service_sid=settings.twilio_messaging_service_sid or None,
+        status_callback=f"{settings.address}/webhooks/twilio/receipt",
+        region=settings.twilio_region or None,
+        edge=settings.twilio_edge or None,
+        base_url=settings.twilio_base_url or None,
+        clock=house.clock,
+    )
+
+
+def system_clock() -> datetime:
+    """The machine's clock: the one place that asks it."""
+    return datetime.now(UTC)
+
+
+def sending_clock(engine: Engine) -> Callable[[], datetime]:
+    """The clock that says what is due: on PostgreSQL the database's, so that machines agree."""
+    if engine.dialect.name != "postgresql":
+        return system_clock
+
+    def database_clock() -> datetime:
+        with engine.connect() as connection:
+            at: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return at.astimezone(UTC)
+
+    return database_clock
