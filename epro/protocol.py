@@ -6,24 +6,23 @@ cross-references, and turns every fault into file, line, what is wrong and what 
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from scheduler.schedule import Schedule
 
 import questionnaires
 from epro.store.contacts import NotAMobile, parse_mobile
 from questionnaires.definition import Instrument
-from questionnaires.located import Document, Fault, Refused, faults_of, parse
+from questionnaires.located import Document, Fault, Refused, faults_of, read
 from questionnaires.wording import Wording, wording_of
-from scheduler.schedule import Schedule
 
 SCHEDULER_SECTIONS = ("anchors", "visit", "ladder", "quiet", "texts")
 CONSENT, RANDOMISATION = "consent", "randomisation"
@@ -53,7 +52,7 @@ class TrialSection(Section):
     @classmethod
     def _zone_exists(cls, zone: str) -> str:
         if zone not in available_timezones():
-            raise ValueError(f"no time zone is called {zone!r}; write it like Europe/Stockholm")
+            raise ValueError(f"no time zone is called {zone!r}\nWrite it like Europe/Stockholm.")
         return zone
 
     @field_validator("languages")
@@ -63,7 +62,7 @@ class TrialSection(Section):
             try:
                 Locale.parse(language, sep="-")
             except (ValueError, LookupError):
-                raise ValueError(f"no language is called {language!r}; write it like sv or en") from None
+                raise ValueError(f"no language is called {language!r}\nWrite it like sv or en.") from None
         return languages
 
     @field_validator("subject_pattern")
@@ -72,7 +71,9 @@ class TrialSection(Section):
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
+            raise ValueError(
+                f"this is not a regular expression: {error}\nWrite it like [A-Z]{{3}}-[0-9]{{3}}."
+            ) from None
         return pattern
 
 
@@ -152,7 +153,7 @@ class Protocol:
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.document.text.encode()).hexdigest()
+        return self.document.sha256
 
     @cached_property
     def instruments(self) -> Mapping[str, Instrument]:
@@ -176,17 +177,15 @@ class Protocol:
 def read_protocol(path: Path) -> Protocol:
     """The trial file at `path`. Raises Refused with every fault found, each with its line and its cure."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return protocol_of(read(path))
     except FileNotFoundError:
-        raise Refused([Fault(path.name, 0, "there is no such file", f"Check the path {path}, or EPRO_TRIAL.")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused([Fault(path.name, 0, f"the file cannot be read: {error}", "A trial file is UTF-8 text.")]) from None
-    return protocol_of(text, path)
+        raise Refused(
+            [Fault(path.name, 1, "there is no such file", f"Check the path {path}, or EPRO_TRIAL.")]
+        ) from None
 
 
-def protocol_of(text: str, path: Path) -> Protocol:
-    """The trial that a text describes; `path` is what faults are named after."""
-    document = parse(text, path)
+def protocol_of(document: Document) -> Protocol:
+    """The trial that a document describes. Raises Refused."""
     faults: list[Fault] = list(_unknown_sections(document))
     sections = schedule = None
     try:
@@ -198,34 +197,34 @@ def protocol_of(text: str, path: Path) -> Protocol:
     except ValidationError as error:
         faults += faults_of(error, document)
     if sections is None or schedule is None or faults:
-        raise Refused(sorted(faults, key=lambda fault: fault.line))
+        raise Refused(faults)
     protocol = Protocol(document, sections, schedule)
     faults = [*_disagreements(protocol), *_missing_words(protocol)]
     if faults:
-        raise Refused(sorted(faults, key=lambda fault: fault.line))
+        raise Refused(faults)
     return protocol
-
-
-def _fault(document: Document, keys: Sequence[str | int], what: str, cure: str) -> Fault:
-    return Fault(document.path.name, document.line(keys), what, cure)
 
 
 def _unknown_sections(document: Document) -> Iterator[Fault]:
     for name in document.data:
         if name not in KNOWN_SECTIONS:
             known = ", ".join(f"[{known}]" for known in KNOWN_SECTIONS)
-            yield _fault(document, (name,), f"there is no section [{name}]", f"The sections are {known}.")
+            yield document.fault((name,), f"there is no section [{name}]", f"The sections are {known}.")
 
 
 def _disagreements(protocol: Protocol) -> Iterator[Fault]:
     """What no library can see alone."""
-    fault = partial(_fault, protocol.document)
+    fault = protocol.document.fault
     for anchor in (CONSENT, RANDOMISATION):
         if anchor not in protocol.schedule.anchors:
-            yield fault(("anchors",), f"the anchor {anchor} is missing", f"Add it under [anchors]: {anchor} = \"...\".")
+            yield fault(("anchors",), f"the anchor {anchor} is missing", f'Add it under [anchors]: {anchor} = "...".')
     for language in protocol.trial.languages:
         if language not in protocol.schedule.texts:
-            yield fault(("texts",), f"there are no texts in {language!r}", f"Add texts for {language}, or take it from [trial] languages.")
+            yield fault(
+                ("texts",),
+                f"there are no texts in {language!r}",
+                f"Add texts for {language}, or take it from [trial] languages.",
+            )
     for code, site in protocol.sites.items():
         try:
             parse_mobile(site.phone, protocol.trial.country)
@@ -234,10 +233,18 @@ def _disagreements(protocol: Protocol) -> Iterator[Fault]:
     analysis = protocol.analysis
     reference = analysis.get("reference_arm")
     if reference is not None and reference not in protocol.arms:
-        yield fault(("analysis", "reference_arm"), f"no arm is called {reference!r}", f"The arms are {', '.join(protocol.arms)}.")
+        yield fault(
+            ("analysis", "reference_arm"),
+            f"no arm is called {reference!r}",
+            f"The arms are {', '.join(protocol.arms)}.",
+        )
     for position, stratum in enumerate(analysis.get("strata", ())):
         if stratum not in protocol.strata:
-            yield fault(("analysis", "strata", position), f"no stratum is called {stratum!r}", f"The strata are {', '.join(protocol.strata)}.")
+            yield fault(
+                ("analysis", "strata", position),
+                f"no stratum is called {stratum!r}",
+                f"The strata are {', '.join(protocol.strata)}.",
+            )
 
 
 def _missing_words(protocol: Protocol) -> Iterator[Fault]:
@@ -248,10 +255,18 @@ def _missing_words(protocol: Protocol) -> Iterator[Fault]:
             try:
                 loaded = questionnaires.load(instrument)
             except LookupError as error:
-                yield _fault(protocol.document, at, f"no instrument is called {instrument!r}", str(error))
+                what, _, cure = str(error).partition("\n  ")
+                yield protocol.document.fault(at, what, cure)
+                continue
+            except Refused as refused:
+                yield from refused.faults
                 continue
             if instrument not in protocol.sections.wording:
-                yield _fault(protocol.document, at, f"[wording] does not say in which words {instrument} is asked", f'Add {instrument} = "demo" under [wording].')
+                yield protocol.document.fault(
+                    at,
+                    f"[wording] does not say in which words {instrument} is asked",
+                    f'Add {instrument} = "demo" under [wording].',
+                )
                 continue
             for language in protocol.trial.languages:
                 try:
@@ -259,7 +274,8 @@ def _missing_words(protocol: Protocol) -> Iterator[Fault]:
                 except Refused as refused:
                     yield from refused.faults
                 except LookupError as error:
-                    yield _fault(protocol.document, ("wording", instrument), str(error), "Add the wording file, or name another pack.")
+                    what, _, cure = str(error).partition("\n  ")
+                    yield protocol.document.fault(("wording", instrument), what, cure)
 
 
 STILL_MISSING_FOR_LIVE = (

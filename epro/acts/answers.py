@@ -1,7 +1,7 @@
 """A tap becomes data: start, save, submit.
 
-Answers are appended, never overwritten: the current answer is the latest. Each save carries a key of the phone's own, so
-that the same save sent twice is one answer. Nothing here says "saved"; the page does, after the commit.
+Answers are appended, never overwritten: the current answer is the latest. Each save carries a key of the phone's own,
+so that the same save sent twice is one answer. Nothing here says "saved"; the page does, after the commit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PATIENT = "patient"
 
 @dataclass(frozen=True)
 class Said:
-    """One answer as it comes from the phone. `value` None = she chose to leave the item blank. Its repr shows no value."""
+    """One answer as it comes from the phone. `value` None = she left the item blank. Its repr shows no value."""
 
     instrument: str
     item: str
@@ -153,5 +153,3 @@ def _row(said: Said, forms: Mapping[str, int], opened: Opened, session: str, now
         "mode": opened.mode,
         "reason": None,
     }
-
-

@@ -25,7 +25,9 @@ def columns(protocol: Protocol) -> tuple[str, ...]:
     return (*REQUIRED, *protocol.strata, *OPTIONAL)
 
 
-def enrol_all(connection: Connection, protocol: Protocol, cipher: Cipher, text: str, *, by: Actor, now: datetime) -> list[str]:
+def enrol_all(
+    connection: Connection, protocol: Protocol, cipher: Cipher, text: str, *, by: Actor, now: datetime
+) -> list[str]:
     """Enrol every row of a CSV text, in the caller's transaction. Returns the subject ids.
 
     Raises Refusal that names every bad row; the caller's transaction must then be undone as a whole.
@@ -36,9 +38,7 @@ def enrol_all(connection: Connection, protocol: Protocol, cipher: Cipher, text: 
         try:
             enrol(connection, protocol, cipher, _enrolment(protocol, row), by=by, now=now)
         except Refusal as refusal:
-            wrongs += [
-                Wrong(f"line {number}, {wrong.field}", wrong.message, wrong.values) for wrong in refusal.wrongs
-            ]
+            wrongs += [Wrong(f"line {number}, {wrong.field}", wrong.message, wrong.values) for wrong in refusal.wrongs]
     if wrongs:
         raise Refusal(wrongs)
     return [row["subject"] for _, row in rows]
@@ -56,7 +56,11 @@ def _rows(protocol: Protocol, text: str) -> Iterator[tuple[int, Mapping[str, str
         raise Refusal(
             [Wrong("line 1", N_("the column %(name)s is missing."), {"name": name}) for name in missing]
             + [
-                Wrong("line 1", N_("no column is called %(name)s; they are %(names)s."), {"name": name, "names": ", ".join(columns(protocol))})
+                Wrong(
+                    "line 1",
+                    N_("no column is called %(name)s; they are %(names)s."),
+                    {"name": name, "names": ", ".join(columns(protocol))},
+                )
                 for name in unknown
             ]
         )

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from scheduler.ports import Claimed, Letter, Outcome, Refused, Trace, Withheld
+from scheduler.texts import render
 from sqlalchemy import Connection, Engine, select
 
 from epro.acts import links, patients
@@ -21,8 +23,6 @@ from epro.store.contacts import Cipher
 from epro.store.database import reading, writing
 from epro.store.facts import Facts
 from epro.store.models import Assessment, Contact, Link
-from scheduler.ports import Claimed, Letter, Outcome, Refused, Trace, Withheld
-from scheduler.texts import render
 
 OPTED_OUT_CODE = 21610  # Twilio: the recipient has replied STOP
 
@@ -57,7 +57,9 @@ class Letters:
                         "issued_at": now,
                     }
                 )
-                letters.append(Letter(addresses[message.subject], self._text(message, patient, token), message.expires_at))
+                letters.append(
+                    Letter(addresses[message.subject], self._text(message, patient, token), message.expires_at)
+                )
             links.issue_for_texts(connection, issued)
         return letters
 

@@ -1,7 +1,7 @@
 """How does a patient get in, and who is let in by a link?
 
-A token is 26 base32 characters (130 bits); only its SHA-256 is stored. It opens one assessment of one patient, until the
-window closes, the assessment is submitted, or the link is revoked.
+A token is 26 base32 characters (130 bits); only its SHA-256 is stored. It opens one assessment of one patient, until
+the window closes, the assessment is submitted, or the link is revoked.
 """
 
 from __future__ import annotations

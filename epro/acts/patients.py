@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from scheduler.changes import Changes
 from sqlalchemy import Connection, select
 
 from epro.acts import links
@@ -22,7 +23,6 @@ from epro.store.audit import Actor, Entry, entry
 from epro.store.contacts import Cipher, NotAMobile, parse_mobile
 from epro.store.facts import Facts
 from epro.store.models import Allocation, Contact, Patient, PatientEvent
-from scheduler.changes import Changes
 
 EARLIEST = date(1990, 1, 1)  # no trial that runs on this began before
 PERSONNUMMER = re.compile(r"(?:\d{2})?\d{6}[-+]?\d{4}")
@@ -46,7 +46,9 @@ class Enrolment:
     zone: str | None = None  # None: the trial's
 
 
-def enrol(connection: Connection, protocol: Protocol, cipher: Cipher, asked: Enrolment, *, by: Actor, now: datetime) -> Changes:
+def enrol(
+    connection: Connection, protocol: Protocol, cipher: Cipher, asked: Enrolment, *, by: Actor, now: datetime
+) -> Changes:
     """Enter a patient and plan everything that follows. Raises Refusal with every fault; then nothing is kept."""
     wrongs = list(_wrongs_of(connection, protocol, asked, now))
     if wrongs:
@@ -100,12 +102,16 @@ def correct_randomisation(
         wrongs.append(Wrong("reason", N_("Say why the date is corrected.")))
     if wrongs:
         raise Refusal(wrongs)
-    with entry(connection, chain=known.site, action="randomisation date corrected", by=by, at=now, reason=reason) as opened:
+    with entry(
+        connection, chain=known.site, action="randomisation date corrected", by=by, at=now, reason=reason
+    ) as opened:
         _happened(opened, subject, RANDOMISATION, on, reason=reason, corrects=known.events[RANDOMISATION].id)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
-def record_death(connection: Connection, protocol: Protocol, subject: str, *, on: date, by: Actor, now: datetime) -> Changes:
+def record_death(
+    connection: Connection, protocol: Protocol, subject: str, *, on: date, by: Actor, now: datetime
+) -> Changes:
     """Record a death: every text that waits is cancelled, every link is closed."""
     return _end(connection, protocol, subject, facts.DEATH, on, None, by, now)
 
@@ -154,7 +160,9 @@ def record(
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
-def allow_texts(connection: Connection, protocol: Protocol, subject: str, *, allowed: bool, by: Actor, now: datetime) -> Changes:
+def allow_texts(
+    connection: Connection, protocol: Protocol, subject: str, *, allowed: bool, by: Actor, now: datetime
+) -> Changes:
     """Record that a patient gives, or takes back, the permission to send her texts."""
     known = known_patient(connection, subject)
     kind = facts.TEXTS_ALLOWED if allowed else facts.TEXTS_REFUSED
@@ -258,7 +266,11 @@ def _wrong_subject(connection: Connection, protocol: Protocol, subject: str) -> 
     if PERSONNUMMER.search(subject):
         yield Wrong("subject", N_("This looks like a personal identity number. Use the trial's subject id only."))
     elif not re.fullmatch(protocol.trial.subject_pattern, subject):
-        yield Wrong("subject", N_("Write the subject id as the trial does: %(pattern)s."), {"pattern": protocol.trial.subject_pattern})
+        yield Wrong(
+            "subject",
+            N_("Write the subject id as the trial does: %(pattern)s."),
+            {"pattern": protocol.trial.subject_pattern},
+        )
     elif connection.execute(select(Patient.subject).where(Patient.subject == subject)).first():
         yield Wrong("subject", N_("A patient with this subject id is enrolled already."))
 
@@ -272,11 +284,15 @@ def _wrong_date(protocol: Protocol, name: str, on: date, now: datetime, earliest
     if on > today(protocol, now):
         yield Wrong(name, N_("%(day)s lies in the future. Check the year."), {"day": on})
     elif on < earliest:
-        yield Wrong(name, N_("%(day)s is too early; the earliest possible day is %(earliest)s."), {"day": on, "earliest": earliest})
+        yield Wrong(
+            name,
+            N_("%(day)s is too early; the earliest possible day is %(earliest)s."),
+            {"day": on, "earliest": earliest},
+        )
 
 
 def _not_among(name: str, value: str, choices: Mapping[str, object] | tuple[str, ...]) -> Iterator[Wrong]:
     if value not in choices:
-        yield Wrong(name, N_("%(value)s is not one of %(choices)s."), {"value": repr(value), "choices": ", ".join(choices)})
-
-
+        yield Wrong(
+            name, N_("%(value)s is not one of %(choices)s."), {"value": repr(value), "choices": ", ".join(choices)}
+        )

@@ -55,8 +55,10 @@ def _print(protocol: Protocol) -> None:
     console = Console(highlight=False)
     trial = protocol.trial
     console.print(f"[bold]{trial.title}[/bold]")
-    console.print(f"{trial.registration}; {trial.planned_subjects} patients; {'LIVE' if trial.live else 'not live'}; "
-                  f"days and hours in {trial.zone}; languages {', '.join(trial.languages)}")
+    console.print(
+        f"{trial.registration}; {trial.planned_subjects} patients; {'LIVE' if trial.live else 'not live'}; "
+        f"days and hours in {trial.zone}; languages {', '.join(trial.languages)}"
+    )
     console.print("\n[bold]Arms[/bold]")
     for code, words in protocol.arms.items():
         console.print(f"  {code}: {words}")
@@ -88,7 +90,9 @@ def _visits(protocol: Protocol) -> Table:
         table.add_row(
             code,
             f"{visit.month:g}",
-            f"{visit.offset.n} {visit.offset.unit}{plural} after {visit.anchor}" if visit.offset.n else f"on the day of {visit.anchor}",
+            f"{visit.offset.n} {visit.offset.unit}{plural} after {visit.anchor}"
+            if visit.offset.n
+            else f"on the day of {visit.anchor}",
             f"from {visit.opens_before} days before to {visit.closes_after} days after",
             ", ".join(visit.instruments),
         )
@@ -96,10 +100,19 @@ def _visits(protocol: Protocol) -> Table:
 
 
 def _ladder(protocol: Protocol) -> Table:
-    table = Table("Step", "When", "By", "Text in the first language", title="Texts of each visit, until it is answered", title_justify="left")
+    table = Table(
+        "Step",
+        "When",
+        "By",
+        "Text in the first language",
+        title="Texts of each visit, until it is answered",
+        title_justify="left",
+    )
     for step in protocol.schedule.ladder.steps:
         when = "on the due day" if step.day == 0 else f"{step.day} days after the due day"
-        table.add_row(step.code, f"{when}, {step.time:%H:%M}", step.channel, protocol.schedule.texts[protocol.language][step.text])
+        table.add_row(
+            step.code, f"{when}, {step.time:%H:%M}", step.channel, protocol.schedule.texts[protocol.language][step.text]
+        )
     return table
 
 

@@ -1,7 +1,7 @@
 """Play a simulated trial from its first enrolment to now, by the verbs of real life.
 
-Everything happens at an instant of a queue: a nurse enrols, randomises, records; the clock ticks when a text is due; the
-carrier reports; the patient who got a link opens it, answers, stops, comes back, submits. Nothing is written behind the
+Everything happens at an instant of a queue: a nurse enrols, randomises, records; the clock ticks when a text is due;
+the carrier reports; the patient who got a link opens it, answers, stops, comes back, submits. Nothing is written behind the
 verbs' backs, and no clock of the machine is asked.
 """
 
@@ -14,8 +14,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-import scheduler
 from analysis.simulation import SimulatedTrial
+from scheduler.ports import Receipt
+from sqlalchemy import select
+
+import scheduler
 from epro.acts import answers, links, patients
 from epro.acts.answers import Said
 from epro.opening import House, letters_of
@@ -26,8 +29,6 @@ from epro.store.audit import Actor, entry
 from epro.store.database import reading, writing
 from epro.store.models import Assessment
 from scheduler import ledger
-from scheduler.ports import Receipt
-from sqlalchemy import select
 
 RECEIPT_AFTER = timedelta(seconds=6)
 TABLET_AFTER = timedelta(minutes=25)
@@ -40,6 +41,16 @@ RESUMES = 0.08
 Progress = Callable[[int, int], None]
 
 
+class PlayedClock:
+    """The instant that is being played."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
 @dataclass
 class Player:
     """One playing of one simulated trial."""
@@ -48,9 +59,9 @@ class Player:
     simulated: SimulatedTrial
     carrier: RehearsalCarrier
     until: datetime
+    clock: PlayedClock
     queue: list[tuple[datetime, int, Callable[[datetime], None]]] = field(default_factory=list)
     order: itertools.count[int] = field(default_factory=itertools.count)
-    enrolled: int = 0
 
     def play(self, progress: Progress) -> None:
         """Everything up to `until`; `progress` is told (days played, days in all)."""
@@ -70,8 +81,6 @@ class Player:
                 self._texts_arrive(now)
         progress(days, days)
 
-    # ---- the queue -------------------------------------------------------------------------------------------------------
-
     def _at(self, when: datetime, happen: Callable[[datetime], None]) -> None:
         if when < self.until:
             heapq.heappush(self.queue, (when, next(self.order), happen))
@@ -82,20 +91,15 @@ class Player:
             due = ledger.next_due(connection)
         instants = [self.queue[0][0]] if self.queue else []
         if due is not None and due < self.until:
-            instants.append(max(due, self.played_to))
+            instants.append(max(due, self.clock.at))
         if not instants:
             return None
-        self.played_to = min(instants)
-        return self.played_to
-
-    played_to: datetime = field(init=False)
-
-    # ---- the nurse -------------------------------------------------------------------------------------------------------
+        self.clock.at = min(instants)
+        return self.clock.at
 
     def _enter_patients(self) -> None:
         for n, patient in enumerate(self.simulated.patients.to_dict("records")):
             self._at(self._clock_time(patient["consented_on"], 9, n), self._enrolment(n, patient))
-        self.played_to = self.queue[0][0] if self.queue else self.until
 
     def _enrolment(self, n: int, patient: Mapping[str, Any]) -> Callable[[datetime], None]:
         def happen(now: datetime) -> None:
@@ -110,7 +114,9 @@ class Player:
                 phone=fictional_mobile(n),
             )
             with writing(self.house.engine) as connection:
-                patients.enrol(connection, self.house.protocol, self.house.cipher, asked, by=self._nurse(patient), now=now)
+                patients.enrol(
+                    connection, self.house.protocol, self.house.cipher, asked, by=self._nurse(patient), now=now
+                )
             self._at(now + TABLET_AFTER, self._baseline_on_tablet(patient))
             self._at(self._clock_time(patient["randomised_on"], 13, n), self._randomisation(patient))
             for kind, column in (
@@ -159,7 +165,13 @@ class Player:
             with writing(self.house.engine) as connection:
                 on = now.astimezone(self.house.protocol.zone).date()
                 patients.record(
-                    connection, self.house.protocol, patient["subject"], facts.SEEN_ALIVE, on=on, by=self._nurse(patient), now=now
+                    connection,
+                    self.house.protocol,
+                    patient["subject"],
+                    facts.SEEN_ALIVE,
+                    on=on,
+                    by=self._nurse(patient),
+                    now=now,
                 )
 
         return happen
@@ -170,8 +182,6 @@ class Player:
     def _clock_time(self, on: date, hour: int, n: int) -> datetime:
         """A time of a working day, spread so that few things happen at the same minute."""
         return datetime.combine(on, time(hour, n * 7 % 60), tzinfo=self.house.protocol.zone)
-
-    # ---- the carrier, and the patient at the other end -----------------------------------------------------------------
 
     def _texts_arrive(self, now: datetime) -> None:
         handed = self.carrier.take_handed()
@@ -233,9 +243,21 @@ class Player:
                     return
                 answers.start(connection, self.house.protocol, opened, language=opened.language, now=now)
                 session = f"{token[:8]}-{sitting}"
-                answers.save(connection, self.house.protocol, opened, part, session=session, now=now + timedelta(minutes=float(plan.minutes_on_form)))
+                answers.save(
+                    connection,
+                    self.house.protocol,
+                    opened,
+                    part,
+                    session=session,
+                    now=now + timedelta(minutes=float(plan.minutes_on_form)),
+                )
                 if not pauses and plan.stops_after is None:
-                    answers.submit(connection, self.house.protocol, opened, now=now + timedelta(minutes=float(plan.minutes_on_form)))
+                    answers.submit(
+                        connection,
+                        self.house.protocol,
+                        opened,
+                        now=now + timedelta(minutes=float(plan.minutes_on_form)),
+                    )
             if pauses:
                 self._at(now + timedelta(hours=5), self._sitting(subject, visit, token, sitting + 1))
 
@@ -245,7 +267,8 @@ class Player:
         items = self.simulated.said(subject, visit)
         instrument = self.house.protocol.schedule.visits[visit].instruments[0]
         return [
-            Said(instrument, item, value, key=f"{subject}-{visit}-{item}") for item, value in list(items.items())[:stops_after]
+            Said(instrument, item, value, key=f"{subject}-{visit}-{item}")
+            for item, value in list(items.items())[:stops_after]
         ]
 
 

@@ -28,7 +28,11 @@ from epro.store.models import Audit, AuditValue, Base
 
 TRIAL_CHAIN = "trial"  # the chain of what belongs to no site
 GENESIS = "0" * 64
-UNAUDITED = {"contact": {"address", "address_hash"}, "reply": {"body", "address_hash"}, "staff_user": {"password", "fs_uniquifier"}}
+UNAUDITED = {
+    "contact": {"address", "address_hash"},
+    "reply": {"body", "address_hash"},
+    "staff_user": {"password", "fs_uniquifier"},
+}
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class Entry:
 def entry(
     connection: Connection, *, chain: str, action: str, by: Actor, at: datetime, reason: str | None = None
 ) -> Iterator[Entry]:
-    """Open an entry for one act. It is written when the block ends without an error, and says what was changed in it."""
+    """Open an entry for one act. It is written when the block ends without an error, and tells what it changed."""
     opened = Entry(connection, by, at, reason)
     yield opened
     _close(opened, chain, action)

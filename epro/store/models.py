@@ -9,10 +9,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
+from scheduler.instants import Instant
 from sqlalchemy import JSON, Boolean, ForeignKey, Index, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-
-from scheduler.instants import Instant
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -37,9 +36,6 @@ Entry = Annotated[str, mapped_column(_entry(), index=True)]
 Serial = Annotated[int, mapped_column(primary_key=True, autoincrement=True)]
 
 
-# ---- the trial ------------------------------------------------------------------------------------------------------
-
-
 class TrialVersion(Base):
     """A version of the trial file, in force for patients from a day on. Append only."""
 
@@ -52,9 +48,6 @@ class TrialVersion(Base):
     rule: Mapped[str]  # consent | amendment
     simulated: Mapped[bool] = mapped_column(Boolean)  # a database of invented patients
     entry: Mapped[Entry]
-
-
-# ---- who takes part, and what happened to them ------------------------------------------------------------------------
 
 
 class Patient(Base):
@@ -124,9 +117,6 @@ class Reply(Base):
     understood_as: Mapped[str]
     received_at: Mapped[datetime]
     entry: Mapped[Entry]
-
-
-# ---- what is asked and answered ---------------------------------------------------------------------------------------
 
 
 class Assessment(Base):
@@ -201,9 +191,6 @@ class Link(Base):
     entry: Mapped[str | None] = mapped_column(_entry())  # empty when the clock issued it: the ledger's event tells
 
 
-# ---- the record of who did what -----------------------------------------------------------------------------------------
-
-
 class Audit(Base):
     """One act of one person, with every change it made. Append only; chained by hash within a site."""
 
@@ -232,9 +219,6 @@ class AuditValue(Base):
     digest: Mapped[str] = mapped_column(primary_key=True)
     salt: Mapped[str]
     value: Mapped[str] = mapped_column(Text)
-
-
-# ---- staff --------------------------------------------------------------------------------------------------------------
 
 
 class Role(Base):
@@ -270,5 +254,3 @@ class UserRole(Base):
 
     user_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"), primary_key=True)
     role_id: Mapped[int] = mapped_column(ForeignKey("staff_role.id"), primary_key=True)
-
-

@@ -97,7 +97,9 @@ def _said(error: HTTPException) -> str:
 
 def _database_error(error: OperationalError) -> tuple[str, int]:
     current_app.logger.error("database: %s", database.in_words(error))
-    return render_template("error.html", code=503, message=gettext("Nothing was saved just now. Try again in a moment.")), 503
+    return render_template(
+        "error.html", code=503, message=gettext("Nothing was saved just now. Try again in a moment.")
+    ), 503
 
 
 def _unforeseen(error: Exception) -> tuple[str, int]:
@@ -107,5 +109,6 @@ def _unforeseen(error: Exception) -> tuple[str, int]:
         code = trace.tb_frame.f_code
         place, trace = f"{code.co_name}:{trace.tb_lineno}", trace.tb_next
     current_app.logger.error("unforeseen %s at %s, request %s", type(error).__name__, place, g.get("request_id"))
-    return render_template("error.html", code=500, message=gettext("Something went wrong. Nothing was saved. Try again.")), 500
-
+    return render_template(
+        "error.html", code=500, message=gettext("Something went wrong. Nothing was saved. Try again.")
+    ), 500
