@@ -96,7 +96,10 @@ def faults_of(error: "ValidationError", document: Document, prefix: Sequence[Key
     `PydanticCustomError(kind, what, {"cure": …})`, or as a second line of its ValueError.
     """
     faults = []
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details:
+        if any(detail["loc"] == other["loc"][: len(detail["loc"])] != other["loc"] for other in details):
+            continue  # the list around a faulty part; pydantic may call it too short, having left that part out
         keys = _keys_in_file((*prefix, *detail["loc"]), document.data)
         what, cure = _in_words(_name_of(keys), detail["type"], detail["msg"], detail["input"], detail.get("ctx", {}))
         faults.append(document.fault(keys, what, cure))

@@ -63,7 +63,24 @@ def test_a_composite_needs_all_of_its_scales(composite):
 def test_the_c30_has_fifteen_scales_and_a_summary_in_the_order_of_the_manual(c30):
     columns = score(lowest_answers(c30), c30).columns
 
-    assert list(columns) == "QL PF RF EF CF SF FA NV PA DY SL AP CO DI FI SUM".split()
+    assert list(columns) == [
+        "QL",
+        "PF",
+        "RF",
+        "EF",
+        "CF",
+        "SF",
+        "FA",
+        "NV",
+        "PA",
+        "DY",
+        "SL",
+        "AP",
+        "CO",
+        "DI",
+        "FI",
+        "SUM",
+    ]
 
 
 def test_the_index_of_the_answers_is_kept(from_zero):
