@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from pytest import approx
 
 from questionnaires import explain, score
 from questionnaires.scoring import InvalidAnswers, WrongColumns
@@ -25,11 +24,11 @@ def lowest_answers(instrument, **changed):
 
 
 def test_a_symptom_scale_is_the_mean_answer_stretched_to_100(from_zero):
-    assert score(forms([1, 2]), from_zero).BAD[0] == approx(37.5)  # mean 1.5 of 0 to 4
+    assert score(forms([1, 2]), from_zero).BAD[0] == pytest.approx(37.5)  # mean 1.5 of 0 to 4
 
 
 def test_a_functional_scale_is_a_symptom_scale_turned_round(from_zero):
-    assert score(forms([1, 2]), from_zero).GOOD[0] == approx(62.5)
+    assert score(forms([1, 2]), from_zero).GOOD[0] == pytest.approx(62.5)
 
 
 @pytest.mark.parametrize("size", range(1, 8))
@@ -45,13 +44,13 @@ def test_a_scale_is_scored_when_at_least_half_of_its_items_are_answered(half_rul
 def test_a_partly_answered_scale_is_the_mean_of_what_was_answered(half_rule):
     answers = lowest_answers(half_rule, s4_1=4, s4_2=3, s4_3=math.nan, s4_4=math.nan)
 
-    assert score(answers, half_rule).S4[0] == approx(100 * (3.5 - 1) / 3)
+    assert score(answers, half_rule).S4[0] == pytest.approx(100 * (3.5 - 1) / 3)
 
 
 def test_a_composite_is_the_mean_of_its_scales_with_the_reversed_ones_turned_round(composite):
     answers = pd.DataFrame({"up": [5], "down": [2]})
 
-    assert score(answers, composite).ALL[0] == approx((100 + (100 - 25)) / 2)
+    assert score(answers, composite).ALL[0] == pytest.approx((100 + (100 - 25)) / 2)
 
 
 def test_a_composite_needs_all_of_its_scales(composite):
@@ -63,24 +62,7 @@ def test_a_composite_needs_all_of_its_scales(composite):
 def test_the_c30_has_fifteen_scales_and_a_summary_in_the_order_of_the_manual(c30):
     columns = score(lowest_answers(c30), c30).columns
 
-    assert list(columns) == [
-        "QL",
-        "PF",
-        "RF",
-        "EF",
-        "CF",
-        "SF",
-        "FA",
-        "NV",
-        "PA",
-        "DY",
-        "SL",
-        "AP",
-        "CO",
-        "DI",
-        "FI",
-        "SUM",
-    ]
+    assert " ".join(columns) == "QL PF RF EF CF SF FA NV PA DY SL AP CO DI FI SUM"
 
 
 def test_the_index_of_the_answers_is_kept(from_zero):

@@ -9,11 +9,11 @@ from questionnaires.located import Refused
 from questionnaires.wording import FOLDER, UnknownWording, wording_of
 
 SOUND = """\
-[pack]
+[wording]
 instrument = "composite"
 version = "1"
 language = "sv"
-name = "own"
+pack = "own"
 source = "made up for a test"
 redistributable = true
 title = "Upp och ner"
@@ -113,9 +113,9 @@ BROKEN = {
         '  Use the file made for sv; write language = "sv" only if its words are.',
     ),
     "another pack": (
-        'name = "own"', 'name = "demo"',
-        "composite.sv.toml:5: this file is for name demo, but own is asked for\n"
-        '  Use the file made for own; write name = "own" only if its words are.',
+        'pack = "own"', 'pack = "demo"',
+        "composite.sv.toml:5: this file is for pack demo, but own is asked for\n"
+        '  Use the file made for own; write pack = "own" only if its words are.',
     ),
     "no word on redistribution": (
         "redistributable = true\n", "",
