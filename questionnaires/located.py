@@ -37,7 +37,10 @@ class Refused(ValueError):
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: (fault.file, fault.line)))
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        super().__init__(self.faults)
+
+    def __str__(self) -> str:
+        return "\n".join(str(fault) for fault in self.faults)
 
 
 @dataclass(frozen=True)
@@ -121,9 +124,6 @@ def _syntax_fault(message: str, text: str, path: Path) -> Fault:
     return Fault(path.name, line, f"this is not TOML: {what}", "Correct this line, or the one before it.")
 
 
-# ---- lines ----
-
-
 def _lines_of(text: str) -> dict[KeyPath, int]:
     import tree_sitter_toml
     from tree_sitter import Language, Parser
@@ -205,9 +205,6 @@ def _keys(node: "Node") -> KeyPath:
 
 def _line(node: "Node") -> int:
     return node.start_point[0] + 1
-
-
-# ---- words ----
 
 
 def _keys_in_file(location: KeyPath, data: Any) -> KeyPath:

@@ -42,12 +42,15 @@ class InvalidAnswers(ValueError):
 class WrongColumns(ValueError):
     """The answers lack columns that the instrument needs, or have one twice. More columns than needed are no fault."""
 
-    def __init__(self, instrument: Instrument, missing: list[str], doubled: list[str]) -> None:
-        self.missing, self.doubled = missing, doubled
-        faults = [f"no column {', '.join(missing)}"] * bool(missing)
-        faults += [f"more than one column {', '.join(doubled)}"] * bool(doubled)
-        super().__init__(
-            f"{instrument.id} {instrument.version}: {'; '.join(faults)}.\n"
+    def __init__(self, instrument: str, missing: list[str], doubled: list[str]) -> None:
+        self.instrument, self.missing, self.doubled = instrument, missing, doubled
+        super().__init__(instrument, missing, doubled)
+
+    def __str__(self) -> str:
+        faults = [f"no column {', '.join(self.missing)}"] * bool(self.missing)
+        faults += [f"more than one column {', '.join(self.doubled)}"] * bool(self.doubled)
+        return (
+            f"{self.instrument}: {'; '.join(faults)}.\n"
             "  Give one column per item, named by its code; one that nobody was asked is a column of missing values."
         )
 
@@ -120,7 +123,7 @@ def _check_columns(answers: pd.DataFrame, instrument: Instrument) -> None:
     missing = [code for code in codes if code not in answers.columns]
     doubled = [] if answers.columns.is_unique else [code for code in codes if (answers.columns == code).sum() > 1]
     if missing or doubled:
-        raise WrongColumns(instrument, missing, doubled)
+        raise WrongColumns(f"{instrument.id} {instrument.version}", missing, doubled)
 
 
 def _tally(answers: pd.DataFrame, instrument: Instrument, scale: Scale, wrong: dict[str, Mask]) -> _Tally:

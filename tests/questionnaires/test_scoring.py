@@ -1,6 +1,7 @@
 """What do answers mean, and why is a score missing?"""
 
 import math
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -211,11 +212,18 @@ def test_on_request_an_invalid_answer_counts_as_missing_and_the_rest_is_scored(c
     assert scores.PF[0] == 100
 
 
-def test_the_list_of_invalid_answers_survives_a_file(c30, tmp_path):
-    scores = score(lowest_answers(c30, q29=8), c30, on_invalid="missing")
+def test_scores_that_carry_invalid_answers_can_be_put_together_and_their_list_made_a_table(c30):
+    batches = [score(lowest_answers(c30, q29=8), c30, on_invalid="missing") for _ in range(2)]
 
-    assert pd.concat([scores, scores]).shape == (2, 16)
-    assert pd.DataFrame(scores.attrs["invalid"]).columns.tolist() == ["row", "item", "problem"]
+    assert pd.concat(batches).shape == (2, 16)
+    assert list(pd.DataFrame(batches[0].attrs["invalid"]).columns) == ["row", "item", "problem"]
+
+
+def test_errors_can_be_sent_between_processes(c30):
+    with pytest.raises(WrongColumns) as refused:
+        score(lowest_answers(c30).drop(columns="q1"), c30)
+
+    assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)
 
 
 def test_without_an_invalid_answer_the_list_is_empty(from_zero):
