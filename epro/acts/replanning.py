@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from scheduler.changes import Changes
-from scheduler.planning import Plan, Status
 from sqlalchemy import Connection, select
 
 import scheduler
@@ -19,6 +17,8 @@ from epro.store.audit import Entry
 from epro.store.facts import Facts
 from epro.store.models import Assessment
 from scheduler import ledger
+from scheduler.changes import Changes
+from scheduler.planning import Plan, Status
 
 FIRST_VERSION = 1
 

@@ -47,9 +47,7 @@ def export(house: House, folder: Path, *, now: datetime) -> Trial:
     )
 
 
-def _subjects(
-    protocol: Protocol, known: dict[str, Facts], arms: dict[str, str], answers: pd.DataFrame
-) -> pd.DataFrame:
+def _subjects(protocol: Protocol, known: dict[str, Facts], arms: dict[str, str], answers: pd.DataFrame) -> pd.DataFrame:
     last_answer = answers.groupby("subject")["answered_at"].max() if len(answers) else pd.Series(dtype=object)
     rows = []
     for subject, patient in sorted(known.items()):

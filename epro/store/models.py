@@ -9,9 +9,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from scheduler.instants import Instant
 from sqlalchemy import JSON, Boolean, ForeignKey, Index, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from scheduler.instants import Instant
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
