@@ -141,7 +141,8 @@ class Protocol:
 
     @property
     def analysis(self) -> Mapping[str, Any]:
-        return self.document.data.get("analysis", {})
+        analysis: Mapping[str, Any] = self.document.data.get("analysis", {})
+        return analysis
 
     @property
     def language(self) -> str:

@@ -123,7 +123,8 @@ def _reason(assessment: Any, state: str, patient: Facts, baseline: bool, protoco
     randomised = patient.events.get(RANDOMISATION)
     if baseline and state == COMPLETED and randomised and _day(assessment.completed_at, protocol) > randomised.on:
         return AFTER_RANDOMISATION
-    return assessment.reason
+    reason: str | None = assessment.reason
+    return reason
 
 
 def _answers(connection: Connection, protocol: Protocol) -> pd.DataFrame:

@@ -98,7 +98,8 @@ class Player:
         return self.clock.at
 
     def _enter_patients(self) -> None:
-        for n, patient in enumerate(self.simulated.patients.to_dict("records")):
+        for n, subject in enumerate(self.simulated.patients["subject"]):
+            patient = self.simulated.patient(subject)
             self._at(self._clock_time(patient["consented_on"], 9, n), self._enrolment(n, patient))
 
     def _enrolment(self, n: int, patient: Mapping[str, Any]) -> Callable[[datetime], None]:
