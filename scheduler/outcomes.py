@@ -18,6 +18,7 @@ TEXT_OR_SENDER = frozenset({30004, 30007})
 FOR_A_WHILE = frozenset({30001, 30002, 30003, 30008, 30036, 21611})
 NOT_NOW_CODE = 20429
 NOT_NOW = frozenset({429, 503})  # HTTP: surely not accepted, and nothing is wrong with the text
+NO_REPLY_IN_TIME = 408  # HTTP: from something between us and the carrier
 NOT_ALLOWED = frozenset({401, 403, 404})  # HTTP: account, key or address of the service
 
 AGAIN_AFTER = timedelta(minutes=30)  # between tries that the carrier answered with FOR_A_WHILE
@@ -31,7 +32,7 @@ def outcome_of(status: int, code: int | None, retry_after: timedelta | None = No
     """What an HTTP reply that is not a success says. `status`: HTTP; `code`: the carrier's own, if it gave one."""
     if status in NOT_NOW or code == NOT_NOW_CODE:
         return Refused(code or status, "later", retry_after)
-    if status >= 500:
+    if status >= 500 or status == NO_REPLY_IN_TIME:
         return Unknown(code or status)
     known = refusal_of(code) if code is not None else None
     if known is not None:
