@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from zoneinfo import available_timezones
 
 from scheduler.changes import Changes
 from sqlalchemy import Connection, select
@@ -183,7 +184,7 @@ def opt(connection: Connection, protocol: Protocol, subject: str, *, out: bool, 
 def change_number(
     connection: Connection, protocol: Protocol, cipher: Cipher, subject: str, *, phone: str, by: Actor, now: datetime
 ) -> Changes:
-    """Give a patient another number. Links sent to the old one are closed. Raises Refusal when it cannot be a mobile."""
+    """Give a patient another number; links sent to the old one are closed. Raises Refusal when it is no mobile."""
     known = known_patient(connection, subject)
     try:
         e164 = parse_mobile(phone, protocol.trial.country)
@@ -247,6 +248,8 @@ def _wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now
     for code in asked.strata:
         if code not in protocol.strata:
             yield Wrong(code, N_("The trial has no stratum of this name."))
+    if asked.zone is not None and asked.zone not in available_timezones():
+        yield Wrong("zone", N_("No time zone has this name. Write it like Europe/Stockholm."))
     if not asked.eligible:
         yield Wrong("eligible", N_("Every criterion of the checklist must be met and ticked."))
     yield from _wrong_date(protocol, "consented_on", asked.consented_on, now, EARLIEST)

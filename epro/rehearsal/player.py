@@ -1,8 +1,8 @@
 """Play a simulated trial from its first enrolment to now, by the verbs of real life.
 
 Everything happens at an instant of a queue: a nurse enrols, randomises, records; the clock ticks when a text is due;
-the carrier reports; the patient who got a link opens it, answers, stops, comes back, submits. Nothing is written behind the
-verbs' backs, and no clock of the machine is asked.
+the carrier reports; the patient who got a link opens it, answers, stops, comes back, submits. Nothing is written behind
+the verbs' backs, and no clock of the machine is asked.
 """
 
 from __future__ import annotations
