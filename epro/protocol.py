@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from scheduler.schedule import Schedule
 
@@ -61,7 +61,7 @@ class TrialSection(Section):
         for language in languages:
             try:
                 Locale.parse(language, sep="-")
-            except (ValueError, LookupError):
+            except (ValueError, UnknownLocaleError):
                 raise ValueError(f"no language is called {language!r}\nWrite it like sv or en.") from None
         return languages
 
@@ -176,8 +176,13 @@ class Protocol:
 
 def read_protocol(path: Path) -> Protocol:
     """The trial file at `path`. Raises Refused with every fault found, each with its line and its cure."""
+    return protocol_of(read_document(path))
+
+
+def read_document(path: Path) -> Document:
+    """The trial file as TOML. Raises Refused when it is not there or not TOML."""
     try:
-        return protocol_of(read(path))
+        return read(path)
     except FileNotFoundError:
         raise Refused(
             [Fault(path.name, 1, "there is no such file", f"Check the path {path}, or EPRO_TRIAL.")]

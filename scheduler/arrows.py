@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy import Connection, bindparam, insert, or_, update
 
 from scheduler.tables import attempt, message, message_event
 
@@ -203,7 +203,7 @@ def _follow_with_columns(
     columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "id"}
     statement = (
         update(message)
-        .where(message.c.id == bindparam("row_id"), message.c.state.in_(arrow.sources))
+        .where(message.c.id == bindparam("row_id"), or_(*(message.c.state == source for source in sorted(arrow.sources))))
         .values(state=arrow.target, **columns)
     )
     connection.execute(

@@ -9,7 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from epro.protocol import Protocol, read_protocol, what_live_lacks
+from epro.checking import check as check_file
+from epro.protocol import Protocol, what_live_lacks
 from questionnaires.located import Refused
 
 
@@ -22,7 +23,7 @@ def check(file: Path, as_json: bool) -> None:
     Example: epro check epro/trials/breclim-2.toml
     """
     try:
-        protocol = read_protocol(file)
+        protocol = check_file(file)
     except Refused as refused:
         if as_json:
             faults = [{"file": f.file, "line": f.line, "what": f.what, "cure": f.cure} for f in refused.faults]

@@ -40,26 +40,11 @@ def export(house: House, folder: Path, *, now: datetime) -> Trial:
         subjects=_subjects(protocol, known, arms, answers),
         forms=forms,
         answers=answers,
-        plan=plan_of(protocol),
-        data_cut=now,
+        plan=protocol.document.data,
+        data_cut=_day(now, protocol),
         epro_version=version("epro"),
         instruments=[file_of(code) for code in protocol.instruments],
     )
-
-
-def plan_of(protocol: Protocol) -> dict[str, Any]:
-    """What the analyst's side needs of the trial file."""
-    trial = protocol.trial
-    return {
-        "trial": {"code": trial.code, "title": trial.title, "registration": trial.registration, "zone": trial.zone},
-        "arms": dict(protocol.arms),
-        "strata": {code: {"label": s.label, "levels": list(s.levels)} for code, s in protocol.strata.items()},
-        "visit": {
-            code: {"title": dict(visit.title), "month": visit.month, "baseline": visit.baseline}
-            for code, visit in protocol.schedule.visits.items()
-        },
-        "analysis": dict(protocol.analysis),
-    }
 
 
 def _subjects(
