@@ -93,7 +93,9 @@ def _wrongs_of(
         yield Wrong("role", N_("No role is called %(role)s; they are %(roles)s."), _named(role, ROLES, "role"))
     for site in sites:
         if site not in protocol.sites:
-            yield Wrong("sites", N_("No site is called %(site)s; they are %(sites)s."), _named(site, protocol.sites, "site"))
+            yield Wrong(
+                "sites", N_("No site is called %(site)s; they are %(sites)s."), _named(site, protocol.sites, "site")
+            )
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         lengths = {"shortest": SHORTEST_PASSWORD, "longest": LONGEST_PASSWORD}
         yield Wrong("password", N_("Choose a password of %(shortest)s to %(longest)s characters."), lengths)
