@@ -40,31 +40,14 @@ def export(house: House, folder: Path, *, now: datetime) -> Trial:
         subjects=_subjects(protocol, known, arms, answers),
         forms=forms,
         answers=answers,
-        plan=plan_of(protocol),
-        data_cut=now,
+        plan=protocol.document.data,
+        data_cut=_day(now, protocol),
         epro_version=version("epro"),
         instruments=[file_of(code) for code in protocol.instruments],
     )
 
 
-def plan_of(protocol: Protocol) -> dict[str, Any]:
-    """What the analyst's side needs of the trial file."""
-    trial = protocol.trial
-    return {
-        "trial": {"code": trial.code, "title": trial.title, "registration": trial.registration, "zone": trial.zone},
-        "arms": dict(protocol.arms),
-        "strata": {code: {"label": s.label, "levels": list(s.levels)} for code, s in protocol.strata.items()},
-        "visit": {
-            code: {"title": dict(visit.title), "month": visit.month, "baseline": visit.baseline}
-            for code, visit in protocol.schedule.visits.items()
-        },
-        "analysis": dict(protocol.analysis),
-    }
-
-
-def _subjects(
-    protocol: Protocol, known: dict[str, Facts], arms: dict[str, str], answers: pd.DataFrame
-) -> pd.DataFrame:
+def _subjects(protocol: Protocol, known: dict[str, Facts], arms: dict[str, str], answers: pd.DataFrame) -> pd.DataFrame:
     last_answer = answers.groupby("subject")["answered_at"].max() if len(answers) else pd.Series(dtype=object)
     rows = []
     for subject, patient in sorted(known.items()):
@@ -140,7 +123,8 @@ def _reason(assessment: Any, state: str, patient: Facts, baseline: bool, protoco
     randomised = patient.events.get(RANDOMISATION)
     if baseline and state == COMPLETED and randomised and _day(assessment.completed_at, protocol) > randomised.on:
         return AFTER_RANDOMISATION
-    return assessment.reason
+    reason: str | None = assessment.reason
+    return reason
 
 
 def _answers(connection: Connection, protocol: Protocol) -> pd.DataFrame:

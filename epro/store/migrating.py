@@ -20,9 +20,9 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest revision, in one transaction."""
     with engine.begin() as connection:
-        config = config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        settings = config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
 
 
 def revision_of(engine: Engine) -> str | None:

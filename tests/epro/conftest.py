@@ -14,20 +14,32 @@ from epro.acts.trial import adopt
 from epro.opening import House, open_house
 from epro.settings import Settings
 from epro.store.audit import Actor
-from epro.store.database import writing
-from epro.store.migrating import migrate
+from epro.store.database import open_engine, writing
+from epro.store.migrating import TABLES, migrate
 
 NURSE = Actor("nurse@example.org", "nurse", "desk", "request-1")
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module")
+def schema(database_url: str) -> str:
+    """The URL of a database that stands at the newest revision."""
+    engine = open_engine(database_url, durable=False)
+    migrate(engine)
+    engine.dispose()
+    return database_url
+
+
 @pytest.fixture
-def house(database_url: str, tmp_path: Path) -> Iterator[House]:
+def house(schema: str, tmp_path: Path) -> Iterator[House]:
     settings = Settings(
-        home=tmp_path, database_url=database_url, secret_key="not a secret", contact_keys=Fernet.generate_key().decode()
+        home=tmp_path, database_url=schema, secret_key="not a secret", contact_keys=Fernet.generate_key().decode()
     )
     opened = replace(open_house(settings, durable=False), clock=lambda: NOW)
-    migrate(opened.engine)
+    with writing(opened.engine) as connection:
+        for tables in TABLES:
+            for table in reversed(tables.sorted_tables):
+                connection.execute(table.delete())
     with writing(opened.engine) as connection:
         adopt(connection, opened.protocol, by=NURSE, now=NOW)
     yield opened
