@@ -7,6 +7,7 @@ import pandas as pd
 
 DAYS_A_MONTH = 30.4375
 WORSENING, DEATH, LAST_FORM, NO_FOLLOW_UP = "worsening", "death", "last form", "no follow-up form"
+CAUSES = (WORSENING, DEATH, LAST_FORM, NO_FOLLOW_UP)
 NO_BASELINE = "no baseline score"
 SAME = 1e-9  # scores are thirds and sixths; a fall of exactly the threshold counts
 

@@ -216,10 +216,9 @@ def _follow_with_columns(
     if not rows:
         return
     columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "id"}
+    in_a_source = or_(*(message.c.state == state for state in sorted(arrow.sources)))  # IN cannot be repeated
     statement = (
-        update(message)
-        .where(message.c.id == bindparam("row_id"), or_(*(message.c.state == source for source in sorted(arrow.sources))))
-        .values(state=arrow.target, **columns)
+        update(message).where(message.c.id == bindparam("row_id"), in_a_source).values(state=arrow.target, **columns)
     )
     connection.execute(
         statement,
