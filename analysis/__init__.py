@@ -4,9 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis import compliance, deterioration, simulation, survival
     from analysis.reporting import report
     from analysis.trial import read_trial, write_trial
+
+    from . import compliance, deterioration, simulation, survival
 
 __all__ = ["compliance", "deterioration", "read_trial", "report", "simulation", "survival", "write_trial"]
 

@@ -6,9 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from scheduler.carriers.console import Console
-from scheduler.carriers.twilio import Twilio
-from scheduler.ports import Carrier
 from sqlalchemy import Engine, text
 
 from epro.acts.letters import Letters
@@ -16,6 +13,9 @@ from epro.protocol import Protocol, read_protocol, what_live_lacks
 from epro.settings import Settings
 from epro.store.contacts import Cipher
 from epro.store.database import open_engine
+from scheduler.carriers.console import Console
+from scheduler.carriers.twilio import Twilio
+from scheduler.ports import Carrier
 
 OUTBOX = "outbox"
 

@@ -33,8 +33,8 @@ STATES = PUT_ASIDE | {
 }
 
 Row = Mapping[str, Any]  # column values of one message
-SETTLED = {"lease_owner": None, "lease_until": None}
-NEVER_LEFT = {**SETTLED, "left_at": None, "left_on": None}
+SETTLED: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+NEVER_LEFT: dict[str, Any] = {**SETTLED, "left_at": None, "left_on": None}
 
 
 class Arrow(NamedTuple):
@@ -46,12 +46,9 @@ class Arrow(NamedTuple):
 def plan_new(connection: Connection, rows: Sequence[Row], at: datetime) -> None:
     """Into the ledger: a text to be sent, or one that the rules leave no moment for (`state` says which)."""
     if rows:
-        statement = insert(message).returning(message.c.id, sort_by_parameter_order=True)
-        ids = connection.execute(statement, [dict(row) for row in rows]).scalars().all()
-        _write_events(
-            connection,
-            [{"message": id, "at": at, "kind": row["state"]} for id, row in zip(ids, rows, strict=True)],
-        )
+        statement = insert(message).returning(message.c.id, message.c.state)
+        written = connection.execute(statement, [dict(row) for row in rows])
+        _write_events(connection, [{"message": row.id, "at": at, "kind": row.state} for row in written])
 
 
 def move(connection: Connection, rows: Sequence[Row], at: datetime) -> None:
@@ -92,19 +89,32 @@ def claim(connection: Connection, rows: Sequence[Row], at: datetime) -> list[int
     """
     if not rows:
         return []
-    columns = [{**row, "attempts": row["n"], "left_at": at} for row in rows]
-    for row in columns:
-        del row["n"]
     opened = [{"message": row["id"], "n": row["n"], "token": row["token"], "claimed_at": at} for row in rows]
-    statement = insert(attempt).returning(attempt.c.id, sort_by_parameter_order=True)
-    attempts = list(connection.execute(statement, opened).scalars())
+    statement = insert(attempt).returning(attempt.c.token, attempt.c.id)
+    ids = {row.token: row.id for row in connection.execute(statement, opened)}
+    attempts = [ids[row["token"]] for row in rows]
+    columns = [
+        {
+            "id": row["id"],
+            "attempts": row["n"],
+            "latest_attempt": attempt,
+            "lease_owner": row["lease_owner"],
+            "lease_until": row["lease_until"],
+            "left_at": at,
+            "left_on": row["left_on"],
+        }
+        for row, attempt in zip(rows, attempts, strict=True)
+    ]
     _follow_with_columns(connection, Arrow("claimed", frozenset({PLANNED}), CLAIMED), columns, at, attempts)
     return attempts
 
 
-def withhold(connection: Connection, ids: Sequence[int], at: datetime, *, detail: str | None = None) -> list[int]:
+def withhold(
+    connection: Connection, ids: Sequence[int], at: datetime, *, attempt: int | None = None, detail: str
+) -> list[int]:
     """claimed → withheld: stopped between claim and hand-over. The attempt stays open until it is surely settled."""
-    return _follow(connection, Arrow("withheld", frozenset({CLAIMED}), WITHHELD), ids, at, detail=detail)
+    arrow = Arrow("withheld", frozenset({CLAIMED}), WITHHELD)
+    return _follow(connection, arrow, ids, at, held_by=attempt, detail=detail)
 
 
 def refuse(
@@ -112,7 +122,7 @@ def refuse(
 ) -> list[int]:
     """claimed → refused, by the carrier and for good; a text withheld in flight was refused all the same."""
     arrow = Arrow("refused", frozenset({CLAIMED, WITHHELD}), REFUSED)
-    return _follow(connection, arrow, ids, at, attempt=attempt, code=code, detail=detail)
+    return _follow(connection, arrow, ids, at, held_by=attempt, code=code, detail=detail, **NEVER_LEFT)
 
 
 def plan_again(
@@ -120,27 +130,27 @@ def plan_again(
     ids: Sequence[int],
     at: datetime,
     *,
+    attempt: int,
     next_try_at: datetime,
     detail: str,
-    attempt: int | None = None,
     code: int | None = None,
 ) -> list[int]:
     """claimed, unknown or undelivered → planned: surely not with the patient, and to be tried once more."""
     arrow = Arrow("planned_again", frozenset({CLAIMED, UNKNOWN, UNDELIVERED}), PLANNED)
     columns = {"next_try_at": next_try_at, **NEVER_LEFT}
-    return _follow(connection, arrow, ids, at, attempt=attempt, code=code, detail=detail, **columns)
+    return _follow(connection, arrow, ids, at, held_by=attempt, code=code, detail=detail, **columns)
 
 
 def lose_sight(
     connection: Connection, ids: Sequence[int], at: datetime, *, attempt: int, code: int | None = None
 ) -> list[int]:
     """claimed → unknown: perhaps accepted, and never to be sent again blind."""
-    return _follow(connection, Arrow("unknown", frozenset({CLAIMED}), UNKNOWN), ids, at, attempt=attempt, code=code)
+    return _follow(connection, Arrow("unknown", frozenset({CLAIMED}), UNKNOWN), ids, at, held_by=attempt, code=code)
 
 
 def give_up(connection: Connection, ids: Sequence[int], at: datetime, *, attempt: int) -> list[int]:
     """unknown → given_up: the carrier cannot tell; a person must."""
-    return _follow(connection, Arrow("given_up", frozenset({UNKNOWN}), GIVEN_UP), ids, at, attempt=attempt, **SETTLED)
+    return _follow(connection, Arrow("given_up", frozenset({UNKNOWN}), GIVEN_UP), ids, at, held_by=attempt)
 
 
 def accept(connection: Connection, ids: Sequence[int], at: datetime, *, attempt: int, detail: str) -> list[int]:
@@ -159,7 +169,7 @@ def fail_delivery(
 ) -> list[int]:
     """→ undelivered: accepted by the carrier, and it did not reach the phone."""
     sources = frozenset({CLAIMED, UNKNOWN, ACCEPTED, WITHHELD, GIVEN_UP, DELIVERY_UNKNOWN})
-    return _follow(connection, Arrow("undelivered", sources, UNDELIVERED), ids, at, attempt=attempt, code=code)
+    return _follow(connection, Arrow("undelivered", sources, UNDELIVERED), ids, at, held_by=attempt, code=code)
 
 
 def stop_waiting(connection: Connection, ids: Sequence[int], at: datetime) -> list[int]:
@@ -173,23 +183,28 @@ def _follow(
     ids: Sequence[int],
     at: datetime,
     *,
+    held_by: int | None = None,
     attempt: int | None = None,
     code: int | None = None,
     detail: str | None = None,
     **columns: Any,
 ) -> list[int]:
-    """Move the messages that stand in the arrow's sources; returns which did."""
+    """Move the messages that stand in the arrow's sources; returns which did.
+
+    held_by: moves only those whose latest attempt this is. attempt: the one to name in the event, whichever it is.
+    """
     if not ids:
         return []
+    ours = [message.c.latest_attempt == held_by] if held_by is not None else []
     moved = list(
         connection.execute(
             update(message)
-            .where(message.c.id.in_(ids), message.c.state.in_(arrow.sources))
+            .where(message.c.id.in_(ids), message.c.state.in_(arrow.sources), *ours)
             .values(state=arrow.target, **columns)
             .returning(message.c.id)
         ).scalars()
     )
-    event = {"attempt": attempt, "at": at, "kind": arrow.kind, "code": code, "detail": detail}
+    event = {"attempt": held_by or attempt, "at": at, "kind": arrow.kind, "code": code, "detail": detail}
     _write_events(connection, [{"message": id, **event} for id in moved])
     return moved
 
@@ -201,10 +216,9 @@ def _follow_with_columns(
     if not rows:
         return
     columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "id"}
+    in_a_source = or_(*(message.c.state == state for state in sorted(arrow.sources)))  # IN cannot be repeated
     statement = (
-        update(message)
-        .where(message.c.id == bindparam("row_id"), or_(*(message.c.state == source for source in sorted(arrow.sources))))
-        .values(state=arrow.target, **columns)
+        update(message).where(message.c.id == bindparam("row_id"), in_a_source).values(state=arrow.target, **columns)
     )
     connection.execute(
         statement,

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from scheduler.hours import QuietHours, after_quiet, instant_of, local_date, on_workday
@@ -120,12 +120,26 @@ def plan(
     return Plan(subject, tuple(visits), tuple(_one_a_day(messages, past)))
 
 
-def one_text_a_day(rivals: Iterable[Message]) -> Message:
+class Rival(Protocol):
+    """A text that could leave today: a planned message, or its row."""
+
+    @property
+    def closes_at(self) -> datetime: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def key(self) -> str: ...
+
+
+AnyRival = TypeVar("AnyRival", bound=Rival)
+
+
+def one_text_a_day(rivals: Iterable[AnyRival]) -> AnyRival:
     """Which of the texts of one patient and one day goes: the visit that closes first, there the latest step.
 
     The others are superseded; the ladder's next steps still speak for their visits.
     """
-    return min(rivals, key=lambda message: (message.closes_at, -message.position, message.key))
+    return min(rivals, key=lambda text: (text.closes_at, -text.position, text.key))
 
 
 def _as_versions(schedule: Schedule | Versions) -> Versions:

@@ -54,7 +54,7 @@ message = Table(
     Column("state", String(16), nullable=False),
     Column("next_try_at", Instant),  # when a planned text is looked at next
     Column("attempts", Integer, nullable=False, default=0),
-    Column("token", String(43)),  # of the latest attempt
+    Column("latest_attempt", Id),
     Column("lease_owner", String(80)),
     Column("lease_until", Instant),  # set while the outcome of the latest attempt is open
     Column("left_at", Instant),  # when the attempt that counts was claimed

@@ -13,7 +13,7 @@ ROOMS = ("epro", "questionnaires", "scheduler", "analysis")
 SOURCES = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py"))]
 WALL_CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "localtime", "gmtime", "fromtimestamp"}
 WALL_CLOCK_OWNERS = {"datetime", "date", "time", "Timestamp", "pd"}
-MAY_ASK_THE_MACHINE = {"epro/opening.py"}      # system_clock, which is handed to everything else
+MAY_ASK_THE_MACHINE = {"epro/opening.py"}  # system_clock, which is handed to everything else
 
 
 def tracked_files() -> list[Path]:
@@ -60,7 +60,11 @@ def test_lock_files_hold_hashes_and_no_addresses():
 
 def test_the_repository_names_no_machine_and_no_address_of_a_registry():
     paths = re.compile(r"(?<![\w.])/(?:root|home/\w+|work)/|pypi\.org|pythonhosted|registry\.npmjs")
-    named = [str(file.relative_to(ROOT)) for file in tracked_files() if file != Path(__file__) and paths.search(text_of(file))]
+    named = [
+        str(file.relative_to(ROOT))
+        for file in tracked_files()
+        if file != Path(__file__) and paths.search(text_of(file))
+    ]
     assert named == []
 
 

@@ -1,8 +1,9 @@
 """Which figures does the simulated trial rest on, and where do they come from?
 
-Scale means and SDs: advanced breast cancer reference, BMC Cancer 2020, s12885-020-07294-2, table 2. Correlations between
-scales: PMC8784239, table 7. Course after liver surgery: Surgery 2007;142:676; Br J Surg 2008;95:845 and 2018;105:237.
-Survival: Swedish liver-only disease, Eur J Surg Oncol 2020;46:1006; registry of metastatic breast cancer, PMC9381497.
+Scale means and SDs: advanced breast cancer reference, BMC Cancer 2020, s12885-020-07294-2, table 2.
+Correlations between scales: PMC8784239, table 7.
+Course after liver surgery: Surgery 2007;142:676; Br J Surg 2008;95:845; Br J Surg 2018;105:237.
+Survival: liver-only disease in Sweden, Eur J Surg Oncol 2020;46:1006; its registry, PMC9381497.
 Retest: J Clin Oncol 1995;13:1249. Drop-out with poor health: s12874-021-01259-0. What is assumed says so.
 """
 

@@ -42,7 +42,7 @@ class SimulatedTrial:
     forms: one row per subject and visit, dead or alive: month and the fields of PlannedForm (stops_after NA = None).
     answers: index (subject, visit), only forms that will be answered; q1 to q30, NA = skipped. What lies beyond
         stops_after is there too, and never said.
-    truth: index (subject, visit): alive, progressed, dropped_out, QL (the true score) and the latent scale z_PF, z_RF...
+    truth: index (subject, visit): alive, progressed, dropped_out, QL (the true score), latent scales z_PF, z_RF...
     """
 
     patients: pd.DataFrame
@@ -65,12 +65,14 @@ class SimulatedTrial:
 
     @cached_property
     def _patients(self) -> dict[str, Mapping[str, Any]]:
-        return {row["subject"]: row for row in self.patients.to_dict("records")}
+        names = self.patients.columns.tolist()
+        rows = (dict(zip(names, row, strict=True)) for row in self.patients.itertuples(index=False, name=None))
+        return {row["subject"]: row for row in rows}
 
     @cached_property
     def _forms(self) -> dict[tuple[str, str], PlannedForm]:
         return {
-            (row.pop("subject"), row.pop("visit")): PlannedForm(
+            (row["subject"], row["visit"]): PlannedForm(
                 will_answer=row["will_answer"],
                 wave=row["wave"],
                 delay_minutes=row["delay_minutes"],

@@ -129,3 +129,13 @@ def opened_for_writing(connection: Connection, token_hash: str, now: datetime) -
         return None
     lock(connection, seen.subject)
     return opened(connection, token_hash, now)
+
+
+def is_used_up(connection: Connection, token_hash: str) -> bool:
+    """Whether the assessment that this link led to has been submitted."""
+    completed_at = (
+        select(Assessment.completed_at)
+        .join(Link, Link.assessment == Assessment.id)
+        .where(Link.token_hash == token_hash, Link.revoked_at.is_(None))
+    )
+    return connection.execute(completed_at).scalar() is not None

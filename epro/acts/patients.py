@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import available_timezones
 
-from scheduler.changes import Changes
 from sqlalchemy import Connection, select
 
 from epro.acts import links
@@ -24,6 +23,7 @@ from epro.store.audit import Actor, Entry, entry
 from epro.store.contacts import Cipher, NotAMobile, parse_mobile
 from epro.store.facts import Facts
 from epro.store.models import Allocation, Contact, Patient, PatientEvent
+from scheduler.changes import Changes
 
 EARLIEST = date(1990, 1, 1)  # no trial that runs on this began before
 PERSONNUMMER = re.compile(r"(?:\d{2})?\d{6}[-+]?\d{4}")

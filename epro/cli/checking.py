@@ -53,7 +53,7 @@ def _outline(protocol: Protocol) -> dict[str, object]:
 
 
 def _print(protocol: Protocol) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     trial = protocol.trial
     console.print(f"[bold]{trial.title}[/bold]")
     console.print(
@@ -74,8 +74,9 @@ def _print(protocol: Protocol) -> None:
         for criterion in criteria:
             console.print(f"  {sign} {criterion}")
     console.print()
-    console.print(_visits(protocol))
-    console.print(_ladder(protocol))
+    tables = Console(highlight=False, width=max(console.width, 110))
+    tables.print(_visits(protocol))
+    tables.print(_ladder(protocol))
     quiet = protocol.schedule.quiet
     if quiet:
         console.print(f"No text leaves between {quiet.start:%H:%M} and {quiet.end:%H:%M} of the patient's clock.")

@@ -47,9 +47,7 @@ def export(house: House, folder: Path, *, now: datetime) -> Trial:
     )
 
 
-def _subjects(
-    protocol: Protocol, known: dict[str, Facts], arms: dict[str, str], answers: pd.DataFrame
-) -> pd.DataFrame:
+def _subjects(protocol: Protocol, known: dict[str, Facts], arms: dict[str, str], answers: pd.DataFrame) -> pd.DataFrame:
     last_answer = answers.groupby("subject")["answered_at"].max() if len(answers) else pd.Series(dtype=object)
     rows = []
     for subject, patient in sorted(known.items()):
@@ -125,7 +123,8 @@ def _reason(assessment: Any, state: str, patient: Facts, baseline: bool, protoco
     randomised = patient.events.get(RANDOMISATION)
     if baseline and state == COMPLETED and randomised and _day(assessment.completed_at, protocol) > randomised.on:
         return AFTER_RANDOMISATION
-    return assessment.reason
+    reason: str | None = assessment.reason
+    return reason
 
 
 def _answers(connection: Connection, protocol: Protocol) -> pd.DataFrame:

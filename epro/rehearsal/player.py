@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from analysis.simulation import SimulatedTrial
-from scheduler.ports import Receipt
 from sqlalchemy import select
 
 import scheduler
+from analysis.simulation import SimulatedTrial
 from epro.acts import answers, links, patients
 from epro.acts.answers import Said
 from epro.opening import House, letters_of
@@ -29,6 +28,7 @@ from epro.store.audit import Actor, entry
 from epro.store.database import reading, writing
 from epro.store.models import Assessment
 from scheduler import ledger
+from scheduler.ports import Receipt
 
 RECEIPT_AFTER = timedelta(seconds=6)
 TABLET_AFTER = timedelta(minutes=25)
@@ -98,7 +98,8 @@ class Player:
         return self.clock.at
 
     def _enter_patients(self) -> None:
-        for n, patient in enumerate(self.simulated.patients.to_dict("records")):
+        for n, subject in enumerate(self.simulated.patients["subject"]):
+            patient = self.simulated.patient(subject)
             self._at(self._clock_time(patient["consented_on"], 9, n), self._enrolment(n, patient))
 
     def _enrolment(self, n: int, patient: Mapping[str, Any]) -> Callable[[datetime], None]:

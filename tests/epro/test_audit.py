@@ -67,14 +67,22 @@ def test_a_change_without_its_entry_cannot_be_committed(house, desk):
         connection.execute(insert(PatientEvent), [stray])
 
 
+def half_an_act(house):
+    with (
+        writing(house.engine) as connection,
+        entry(connection, chain="UME", action="half an act", by=NURSE, at=NOW) as opened,
+    ):
+        day = date(2027, 3, 1)
+        opened.insert(PatientEvent, subject="UME-001", kind="call", happened_on=day, reported_at=NOW, by="nurse")
+        raise RuntimeError("the power went")
+
+
 def test_an_act_that_fails_leaves_neither_change_nor_entry(house, desk):
     desk.enrol()
     before = len(trail(house))
 
-    with pytest.raises(RuntimeError), writing(house.engine) as connection:
-        with entry(connection, chain="UME", action="half an act", by=NURSE, at=NOW) as opened:
-            opened.insert(PatientEvent, subject="UME-001", kind="call", happened_on=date(2027, 3, 1), reported_at=NOW, by="nurse")
-            raise RuntimeError("the power went")
+    with pytest.raises(RuntimeError, match="the power went"):
+        half_an_act(house)
 
     assert len(trail(house)) == before
     with reading(house.engine) as connection:

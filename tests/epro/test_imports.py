@@ -61,7 +61,11 @@ def test_a_missing_and_an_unknown_column_are_both_named(house):
 
 @pytest.mark.parametrize(
     ("old", "new", "field"),
-    [("2027-02-01", "1/2 2027", "consented_on"), ("yes,yes", "yes,perhaps", "texts_allowed"), ("2027-02-01", "", "consented_on")],
+    [
+        ("2027-02-01", "1/2 2027", "consented_on"),
+        ("2027-02-01", "", "consented_on"),
+        ("yes,yes", "yes,perhaps", "texts_allowed"),
+    ],
 )
 def test_dates_and_yes_or_no_are_read_strictly(house, old, new, field):
     with pytest.raises(Refusal, match=f"line 2, {field}"):

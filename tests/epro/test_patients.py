@@ -37,7 +37,7 @@ def test_an_enrolled_patient_has_every_visit_planned_at_once(house, desk):
     visits = {row.visit: row.due_on for row in rows(house, select(Assessment.visit, Assessment.due_on))}
     assert list(house.protocol.schedule.visits) == sorted(visits, key=visits.get)
     assert visits["M3"] == date(2027, 6, 1)
-    assert len(texts(house)) >= 27                       # nine visits after randomisation, three steps each
+    assert len(texts(house)) >= 27  # nine visits after randomisation, three steps each
 
 
 def test_a_patient_registered_at_consent_has_only_the_baseline_until_she_is_randomised(house, desk):
@@ -54,7 +54,7 @@ def test_without_permission_nothing_is_planned_to_be_sent(house, desk):
     desk.enrol(texts_allowed=False, **ARM)
 
     assert texts(house) == []
-    assert len(rows(house, select(Assessment.visit))) == 10   # the visits are due all the same
+    assert len(rows(house, select(Assessment.visit))) == 10  # the visits are due all the same
 
     desk.act(patients.allow_texts, "UME-001", allowed=True)
     assert len(texts(house)) >= 27
@@ -128,9 +128,7 @@ def test_the_number_is_kept_encrypted_and_found_by_its_keyed_hash(house, desk):
     assert kept.address_hash in house.cipher.digests("+46701740605")
 
 
-@pytest.mark.parametrize(
-    ("verb", "more"), [(patients.record_death, {}), (patients.withdraw, {"reason": "own wish"})]
-)
+@pytest.mark.parametrize(("verb", "more"), [(patients.record_death, {}), (patients.withdraw, {"reason": "own wish"})])
 def test_death_and_withdrawal_leave_no_text_pending_and_no_link_open(house, desk, verb, more):
     desk.enrol(**ARM)
 

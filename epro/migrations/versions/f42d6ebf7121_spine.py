@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '98d803d72567'
+revision = 'f42d6ebf7121'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -273,7 +273,7 @@ def upgrade() -> None:
     sa.Column('state', sa.String(length=16), nullable=False),
     sa.Column('next_try_at', Instant(), nullable=True),
     sa.Column('attempts', sa.Integer(), nullable=False),
-    sa.Column('token', sa.String(length=43), nullable=True),
+    sa.Column('latest_attempt', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('lease_owner', sa.String(length=80), nullable=True),
     sa.Column('lease_until', Instant(), nullable=True),
     sa.Column('left_at', Instant(), nullable=True),
