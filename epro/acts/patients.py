@@ -51,7 +51,7 @@ def enrol(
     connection: Connection, protocol: Protocol, cipher: Cipher, asked: Enrolment, *, by: Actor, now: datetime
 ) -> Changes:
     """Enter a patient and plan everything that follows. Raises Refusal with every fault; then nothing is kept."""
-    wrongs = list(_wrongs_of(connection, protocol, asked, now))
+    wrongs = list(wrongs_of(connection, protocol, asked, now))
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=asked.site, action="patient enrolled", by=by, at=now) as opened:
@@ -243,7 +243,8 @@ def _keep_number(opened: Entry, cipher: Cipher, subject: str, e164: str) -> None
     )
 
 
-def _wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now: datetime) -> Iterator[Wrong]:
+def wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now: datetime) -> Iterator[Wrong]:
+    """Everything for which `enrol` would refuse."""
     yield from _wrong_subject(connection, protocol, asked.subject)
     yield from _not_among("site", asked.site, protocol.sites)
     yield from _not_among("language", asked.language, protocol.trial.languages)
