@@ -11,6 +11,7 @@ from markupsafe import Markup
 from epro import assessments
 from epro.protocol import CONSENT, RANDOMISATION
 from epro.queries import reach
+from epro.queries.timeline import STOPPED
 from epro.store import facts
 from epro.web.desk.gate import may, pages
 from epro.web.house import house
@@ -24,6 +25,7 @@ STATES = {
     assessments.COMPLETED: lazy_gettext("complete"),
     assessments.CLOSED_UNFINISHED: lazy_gettext("closed unfinished"),
     assessments.MISSED: lazy_gettext("missed"),
+    STOPPED: lazy_gettext("no longer asked"),
     assessments.EXCUSED: lazy_gettext("excused"),
     assessments.BEFORE_SYSTEM: lazy_gettext("before the system"),
 }
@@ -45,7 +47,7 @@ TEXT_STATES = {
 }
 CODES = {  # of the carrier; twilio.com/docs/api/errors
     21211: lazy_gettext("the number does not exist"),
-    21610: lazy_gettext("she replied STOP"),
+    21610: lazy_gettext("the patient replied STOP"),
     21612: lazy_gettext("the number cannot receive this text"),
     21614: lazy_gettext("the number is not a mobile"),
     30003: lazy_gettext("the phone was off or out of reach"),
@@ -55,7 +57,7 @@ CODES = {  # of the carrier; twilio.com/docs/api/errors
 }
 WHY_UNREACHABLE = {
     reach.NO_PERMISSION: lazy_gettext("No permission for texts"),
-    reach.OPTED_OUT: lazy_gettext("She replied STOP"),
+    reach.OPTED_OUT: lazy_gettext("Replied STOP"),
     reach.NO_NUMBER: lazy_gettext("No phone number"),
     arrows.UNDELIVERED: lazy_gettext("The last text did not arrive"),
     arrows.REFUSED: lazy_gettext("The carrier refused the last text"),
@@ -64,14 +66,14 @@ WHY_UNREACHABLE = {
     arrows.NOT_SENDABLE: lazy_gettext("No text can go before the window closes"),
 }
 WHAT_TO_DO = {
-    reach.NO_PERMISSION: lazy_gettext("Agree with her how she answers: on the clinic's tablet, or ask for permission."),
-    reach.OPTED_OUT: lazy_gettext("Call her. If she wants texts again, she sends START to the number they came from."),
-    reach.NO_NUMBER: lazy_gettext("Ask her for a mobile number, or let her answer on the clinic's tablet."),
-    arrows.UNDELIVERED: lazy_gettext("Call her and check the number; give the new one on her page."),
-    arrows.REFUSED: lazy_gettext("Call her and check the number; give the new one on her page."),
+    reach.NO_PERMISSION: lazy_gettext("Ask for permission, or agree to answer on the clinic's tablet."),
+    reach.OPTED_OUT: lazy_gettext("Call. Whoever wants texts again sends START to the number they came from."),
+    reach.NO_NUMBER: lazy_gettext("Ask for a mobile number, or offer the clinic's tablet."),
+    arrows.UNDELIVERED: lazy_gettext("Call and check the number; a new one is given on the patient's page."),
+    arrows.REFUSED: lazy_gettext("Call and check the number; a new one is given on the patient's page."),
     arrows.UNKNOWN: lazy_gettext("Wait for the check. It is never sent again blindly. Call if the window closes soon."),
-    arrows.GIVEN_UP: lazy_gettext("Call her and ask whether the text came."),
-    arrows.NOT_SENDABLE: lazy_gettext("Call her, or let her answer on the clinic's tablet."),
+    arrows.GIVEN_UP: lazy_gettext("Call and ask whether the text came."),
+    arrows.NOT_SENDABLE: lazy_gettext("Call, or offer the clinic's tablet."),
 }
 EVENTS = {
     CONSENT: lazy_gettext("Consent"),
