@@ -16,6 +16,7 @@ from scheduler.ledger import Health
 pages = Blueprint("health", __name__)
 
 MISSED_TICKS = 3  # so many intervals without a tick, and the clock counts as stopped
+PATIENCE = timedelta(minutes=1)  # at least: a tick that sends many texts takes longer than its interval
 OVERDUE = timedelta(minutes=15)  # a text later than this says that sending does not keep up
 
 
@@ -43,8 +44,10 @@ def what_is_wrong(seen: Health, now: datetime, interval: timedelta) -> list[str]
     wrong = []
     if seen.last_tick_at is None:
         wrong.append("the clock has never run")
-    elif now - seen.last_tick_at > MISSED_TICKS * interval:
+    elif now - seen.last_tick_at > max(MISSED_TICKS * interval, PATIENCE):
         wrong.append("the clock has stopped")
+    elif seen.last_error:
+        wrong.append("the last tick failed")
     if _overdue(seen, now) > OVERDUE:
         wrong.append("texts are overdue")
     return wrong

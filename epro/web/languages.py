@@ -24,7 +24,7 @@ COOKIE = "language"  # also the name in the address by which a page is asked for
 YEAR_SECONDS = 365 * 24 * 3600
 
 
-class Catalogues(Domain):
+class Catalogues(Domain):  # type: ignore[misc]
     """The .po files of every language, read once each."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Catalogues(Domain):
         return self.read[language]
 
 
-class Interface(Babel):
+class Interface(Babel):  # type: ignore[misc]
     """Flask-Babel, with our way of reading catalogues."""
 
     @cached_property

@@ -207,7 +207,7 @@ def _question(seen: list[Standing], n: int, *, asks: bool = False, wrong: str | 
         wrong=wrong,
         then=REVIEW if _back_to_review() else None,
     )
-    return (page, 422) if asks or wrong else page
+    return (page, 422) if wrong else page
 
 
 def _next(seen: list[Standing], n: int) -> Answer:

@@ -12,7 +12,7 @@ import scheduler
 from epro.acts import replies
 from epro.acts.replies import Incoming
 from epro.web.house import house, now, writing
-from scheduler.carriers.twilio import receipt_of, verified
+from scheduler.carriers.twilio import TOKEN_FIELD, receipt_of, verified
 
 pages = Blueprint("webhooks", __name__, url_prefix="/webhooks/twilio")
 
@@ -38,7 +38,7 @@ def _signed() -> None:
 
 @pages.post("/receipt")
 def receipt() -> tuple[str, int]:
-    told = receipt_of(request.form, request.args.get("token"))
+    told = receipt_of(request.form, request.args.get(TOKEN_FIELD))
     if told is not None:
         with writing() as connection:
             scheduler.receive(connection, told, now())
