@@ -148,8 +148,11 @@ def _end(
 
 def record(
     connection: Connection, protocol: Protocol, subject: str, kind: str, *, on: date, by: Actor, now: datetime
-) -> Changes:
-    """Record surgery, progression, or a day the patient was known to be alive (a call, a visit, an import)."""
+) -> None:
+    """Record surgery, progression, or a day the patient was known to be alive (a call, a visit, an import).
+
+    The plan is made anew only when visits of this trial hang on the event.
+    """
     if kind not in HAPPENINGS:
         raise ValueError(f"{kind} is not recorded by itself; one of {', '.join(HAPPENINGS)}")
     known = known_patient(connection, subject)
@@ -158,7 +161,8 @@ def record(
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now) as opened:
         _happened(opened, subject, kind, on)
-        return replan(connection, protocol, subject, entry=opened, now=now)
+        if kind in protocol.schedule.anchors:
+            replan(connection, protocol, subject, entry=opened, now=now)
 
 
 def allow_texts(
