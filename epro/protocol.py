@@ -6,22 +6,22 @@ cross-references, and turns every fault into file, line, what is wrong and what 
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 import questionnaires
-from epro.store.contacts import NotAMobile, parse_mobile
+from epro.crossreferences import disagreements, missing_for_schedule, unknown_sections
+from epro.store.contacts import parse_mobile
 from questionnaires.definition import Instrument
-from questionnaires.located import Document, Fault, Refused, faults_of, parse
+from questionnaires.located import Document, Fault, Refused, faults_of, read
 from questionnaires.wording import Wording, wording_of
 from scheduler.schedule import Schedule
 
@@ -53,7 +53,7 @@ class TrialSection(Section):
     @classmethod
     def _zone_exists(cls, zone: str) -> str:
         if zone not in available_timezones():
-            raise ValueError(f"no time zone is called {zone!r}; write it like Europe/Stockholm")
+            raise ValueError(f"no time zone is called {zone!r}\nWrite it like Europe/Stockholm.")
         return zone
 
     @field_validator("languages")
@@ -62,8 +62,8 @@ class TrialSection(Section):
         for language in languages:
             try:
                 Locale.parse(language, sep="-")
-            except (ValueError, LookupError):
-                raise ValueError(f"no language is called {language!r}; write it like sv or en") from None
+            except (ValueError, UnknownLocaleError):
+                raise ValueError(f"no language is called {language!r}\nWrite it like sv or en.") from None
         return languages
 
     @field_validator("subject_pattern")
@@ -72,7 +72,9 @@ class TrialSection(Section):
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
+            raise ValueError(
+                f"this is not a regular expression: {error}\nWrite it like [A-Z]{{3}}-[0-9]{{3}}."
+            ) from None
         return pattern
 
 
@@ -139,7 +141,8 @@ class Protocol:
 
     @property
     def analysis(self) -> Mapping[str, Any]:
-        return self.document.data.get("analysis", {})
+        analysis: Mapping[str, Any] = self.document.data.get("analysis", {})
+        return analysis
 
     @property
     def language(self) -> str:
@@ -152,7 +155,7 @@ class Protocol:
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.document.text.encode()).hexdigest()
+        return self.document.sha256
 
     @cached_property
     def instruments(self) -> Mapping[str, Instrument]:
@@ -175,91 +178,37 @@ class Protocol:
 
 def read_protocol(path: Path) -> Protocol:
     """The trial file at `path`. Raises Refused with every fault found, each with its line and its cure."""
+    return protocol_of(read_document(path))
+
+
+def read_document(path: Path) -> Document:
+    """The trial file as TOML. Raises Refused when it is not there or not TOML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return read(path)
     except FileNotFoundError:
-        raise Refused([Fault(path.name, 0, "there is no such file", f"Check the path {path}, or EPRO_TRIAL.")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused([Fault(path.name, 0, f"the file cannot be read: {error}", "A trial file is UTF-8 text.")]) from None
-    return protocol_of(text, path)
+        raise Refused(
+            [Fault(path.name, 1, "there is no such file", f"Check the path {path}, or EPRO_TRIAL.")]
+        ) from None
 
 
-def protocol_of(text: str, path: Path) -> Protocol:
-    """The trial that a text describes; `path` is what faults are named after."""
-    document = parse(text, path)
-    faults: list[Fault] = list(_unknown_sections(document))
+def protocol_of(document: Document) -> Protocol:
+    """The trial that a document describes. Raises Refused."""
+    faults: list[Fault] = list(unknown_sections(document, KNOWN_SECTIONS))
     sections = schedule = None
     try:
         sections = Sections.model_validate(document.data)
+        faults += disagreements(document, sections)
     except ValidationError as error:
         faults += faults_of(error, document)
     try:
         schedule = Schedule.of({name: document.data.get(name, {}) for name in SCHEDULER_SECTIONS})
     except ValidationError as error:
         faults += faults_of(error, document)
+    if sections is not None and schedule is not None:
+        faults += missing_for_schedule(document, sections, schedule)
     if sections is None or schedule is None or faults:
-        raise Refused(sorted(faults, key=lambda fault: fault.line))
-    protocol = Protocol(document, sections, schedule)
-    faults = [*_disagreements(protocol), *_missing_words(protocol)]
-    if faults:
-        raise Refused(sorted(faults, key=lambda fault: fault.line))
-    return protocol
-
-
-def _fault(document: Document, keys: Sequence[str | int], what: str, cure: str) -> Fault:
-    return Fault(document.path.name, document.line(keys), what, cure)
-
-
-def _unknown_sections(document: Document) -> Iterator[Fault]:
-    for name in document.data:
-        if name not in KNOWN_SECTIONS:
-            known = ", ".join(f"[{known}]" for known in KNOWN_SECTIONS)
-            yield _fault(document, (name,), f"there is no section [{name}]", f"The sections are {known}.")
-
-
-def _disagreements(protocol: Protocol) -> Iterator[Fault]:
-    """What no library can see alone."""
-    fault = partial(_fault, protocol.document)
-    for anchor in (CONSENT, RANDOMISATION):
-        if anchor not in protocol.schedule.anchors:
-            yield fault(("anchors",), f"the anchor {anchor} is missing", f"Add it under [anchors]: {anchor} = \"...\".")
-    for language in protocol.trial.languages:
-        if language not in protocol.schedule.texts:
-            yield fault(("texts",), f"there are no texts in {language!r}", f"Add texts for {language}, or take it from [trial] languages.")
-    for code, site in protocol.sites.items():
-        try:
-            parse_mobile(site.phone, protocol.trial.country)
-        except NotAMobile as error:
-            yield fault(("sites", code, "phone"), f"the phone of site {code} cannot be called", str(error))
-    analysis = protocol.analysis
-    reference = analysis.get("reference_arm")
-    if reference is not None and reference not in protocol.arms:
-        yield fault(("analysis", "reference_arm"), f"no arm is called {reference!r}", f"The arms are {', '.join(protocol.arms)}.")
-    for position, stratum in enumerate(analysis.get("strata", ())):
-        if stratum not in protocol.strata:
-            yield fault(("analysis", "strata", position), f"no stratum is called {stratum!r}", f"The strata are {', '.join(protocol.strata)}.")
-
-
-def _missing_words(protocol: Protocol) -> Iterator[Fault]:
-    """Instruments and wordings that the visits ask for and that do not exist."""
-    for code, visit in protocol.schedule.visits.items():
-        for position, instrument in enumerate(visit.instruments):
-            at = ("visit", code, "instruments", position)
-            try:
-                loaded = questionnaires.load(instrument)
-            except LookupError as error:
-                yield _fault(protocol.document, at, f"no instrument is called {instrument!r}", str(error))
-                continue
-            if instrument not in protocol.sections.wording:
-                yield _fault(protocol.document, at, f"[wording] does not say in which words {instrument} is asked", f'Add {instrument} = "demo" under [wording].')
-                continue
-            for language in protocol.trial.languages:
-                try:
-                    wording_of(loaded, language, pack=protocol.sections.wording[instrument])
-                except Refused as refused:
-                    yield from refused.faults
-                except LookupError as error:
-                    yield _fault(protocol.document, ("wording", instrument), str(error), "Add the wording file, or name another pack.")
+        raise Refused(faults)
+    return Protocol(document, sections, schedule)
 
 
 STILL_MISSING_FOR_LIVE = (

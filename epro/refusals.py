@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-def N_(message: str) -> str:  # noqa: N802 - the name that message extractors look for
+def N_(message: str) -> str:
     """Marks a text for translation; the page that shows it translates."""
     return message
 

@@ -57,7 +57,9 @@ class Letters:
                         "issued_at": now,
                     }
                 )
-                letters.append(Letter(addresses[message.subject], self._text(message, patient, token), message.expires_at))
+                letters.append(
+                    Letter(addresses[message.subject], self._text(message, patient, token), message.expires_at)
+                )
             links.issue_for_texts(connection, issued)
         return letters
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from zoneinfo import available_timezones
 
 from sqlalchemy import Connection, select
 
@@ -46,9 +47,11 @@ class Enrolment:
     zone: str | None = None  # None: the trial's
 
 
-def enrol(connection: Connection, protocol: Protocol, cipher: Cipher, asked: Enrolment, *, by: Actor, now: datetime) -> Changes:
+def enrol(
+    connection: Connection, protocol: Protocol, cipher: Cipher, asked: Enrolment, *, by: Actor, now: datetime
+) -> Changes:
     """Enter a patient and plan everything that follows. Raises Refusal with every fault; then nothing is kept."""
-    wrongs = list(_wrongs_of(connection, protocol, asked, now))
+    wrongs = list(wrongs_of(connection, protocol, asked, now))
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=asked.site, action="patient enrolled", by=by, at=now) as opened:
@@ -100,12 +103,16 @@ def correct_randomisation(
         wrongs.append(Wrong("reason", N_("Say why the date is corrected.")))
     if wrongs:
         raise Refusal(wrongs)
-    with entry(connection, chain=known.site, action="randomisation date corrected", by=by, at=now, reason=reason) as opened:
+    with entry(
+        connection, chain=known.site, action="randomisation date corrected", by=by, at=now, reason=reason
+    ) as opened:
         _happened(opened, subject, RANDOMISATION, on, reason=reason, corrects=known.events[RANDOMISATION].id)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
-def record_death(connection: Connection, protocol: Protocol, subject: str, *, on: date, by: Actor, now: datetime) -> Changes:
+def record_death(
+    connection: Connection, protocol: Protocol, subject: str, *, on: date, by: Actor, now: datetime
+) -> Changes:
     """Record a death: every text that waits is cancelled, every link is closed."""
     return _end(connection, protocol, subject, facts.DEATH, on, None, by, now)
 
@@ -141,8 +148,11 @@ def _end(
 
 def record(
     connection: Connection, protocol: Protocol, subject: str, kind: str, *, on: date, by: Actor, now: datetime
-) -> Changes:
-    """Record surgery, progression, or a day the patient was known to be alive (a call, a visit, an import)."""
+) -> None:
+    """Record surgery, progression, or a day the patient was known to be alive (a call, a visit, an import).
+
+    The plan is made anew only when visits of this trial hang on the event.
+    """
     if kind not in HAPPENINGS:
         raise ValueError(f"{kind} is not recorded by itself; one of {', '.join(HAPPENINGS)}")
     known = known_patient(connection, subject)
@@ -151,10 +161,13 @@ def record(
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now) as opened:
         _happened(opened, subject, kind, on)
-        return replan(connection, protocol, subject, entry=opened, now=now)
+        if kind in protocol.schedule.anchors:
+            replan(connection, protocol, subject, entry=opened, now=now)
 
 
-def allow_texts(connection: Connection, protocol: Protocol, subject: str, *, allowed: bool, by: Actor, now: datetime) -> Changes:
+def allow_texts(
+    connection: Connection, protocol: Protocol, subject: str, *, allowed: bool, by: Actor, now: datetime
+) -> Changes:
     """Record that a patient gives, or takes back, the permission to send her texts."""
     known = known_patient(connection, subject)
     kind = facts.TEXTS_ALLOWED if allowed else facts.TEXTS_REFUSED
@@ -175,7 +188,7 @@ def opt(connection: Connection, protocol: Protocol, subject: str, *, out: bool, 
 def change_number(
     connection: Connection, protocol: Protocol, cipher: Cipher, subject: str, *, phone: str, by: Actor, now: datetime
 ) -> Changes:
-    """Give a patient another number. Links sent to the old one are closed. Raises Refusal when it cannot be a mobile."""
+    """Give a patient another number; links sent to the old one are closed. Raises Refusal when it is no mobile."""
     known = known_patient(connection, subject)
     try:
         e164 = parse_mobile(phone, protocol.trial.country)
@@ -230,7 +243,8 @@ def _keep_number(opened: Entry, cipher: Cipher, subject: str, e164: str) -> None
     )
 
 
-def _wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now: datetime) -> Iterator[Wrong]:
+def wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now: datetime) -> Iterator[Wrong]:
+    """Everything for which `enrol` would refuse."""
     yield from _wrong_subject(connection, protocol, asked.subject)
     yield from _not_among("site", asked.site, protocol.sites)
     yield from _not_among("language", asked.language, protocol.trial.languages)
@@ -239,6 +253,8 @@ def _wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now
     for code in asked.strata:
         if code not in protocol.strata:
             yield Wrong(code, N_("The trial has no stratum of this name."))
+    if asked.zone is not None and asked.zone not in available_timezones():
+        yield Wrong("zone", N_("No time zone has this name. Write it like Europe/Stockholm."))
     if not asked.eligible:
         yield Wrong("eligible", N_("Every criterion of the checklist must be met and ticked."))
     yield from _wrong_date(protocol, "consented_on", asked.consented_on, now, EARLIEST)
@@ -258,7 +274,11 @@ def _wrong_subject(connection: Connection, protocol: Protocol, subject: str) -> 
     if PERSONNUMMER.search(subject):
         yield Wrong("subject", N_("This looks like a personal identity number. Use the trial's subject id only."))
     elif not re.fullmatch(protocol.trial.subject_pattern, subject):
-        yield Wrong("subject", N_("Write the subject id as the trial does: %(pattern)s."), {"pattern": protocol.trial.subject_pattern})
+        yield Wrong(
+            "subject",
+            N_("Write the subject id as the trial does: %(pattern)s."),
+            {"pattern": protocol.trial.subject_pattern},
+        )
     elif connection.execute(select(Patient.subject).where(Patient.subject == subject)).first():
         yield Wrong("subject", N_("A patient with this subject id is enrolled already."))
 
@@ -272,11 +292,15 @@ def _wrong_date(protocol: Protocol, name: str, on: date, now: datetime, earliest
     if on > today(protocol, now):
         yield Wrong(name, N_("%(day)s lies in the future. Check the year."), {"day": on})
     elif on < earliest:
-        yield Wrong(name, N_("%(day)s is too early; the earliest possible day is %(earliest)s."), {"day": on, "earliest": earliest})
+        yield Wrong(
+            name,
+            N_("%(day)s is too early; the earliest possible day is %(earliest)s."),
+            {"day": on, "earliest": earliest},
+        )
 
 
 def _not_among(name: str, value: str, choices: Mapping[str, object] | tuple[str, ...]) -> Iterator[Wrong]:
     if value not in choices:
-        yield Wrong(name, N_("%(value)s is not one of %(choices)s."), {"value": repr(value), "choices": ", ".join(choices)})
-
-
+        yield Wrong(
+            name, N_("%(value)s is not one of %(choices)s."), {"value": repr(value), "choices": ", ".join(choices)}
+        )

@@ -15,7 +15,9 @@ from epro.store.models import Patient, TrialVersion
 
 def adopt(connection: Connection, protocol: Protocol, *, by: Actor, now: datetime, simulated: bool = False) -> int:
     """Note the file as a version unless it is the one in force. Returns the version's number."""
-    last = connection.execute(select(TrialVersion.n, TrialVersion.sha256).order_by(TrialVersion.n.desc()).limit(1)).one_or_none()
+    last = connection.execute(
+        select(TrialVersion.n, TrialVersion.sha256).order_by(TrialVersion.n.desc()).limit(1)
+    ).one_or_none()
     if last and last.sha256 == protocol.sha256:
         return int(last.n)
     n = last.n + 1 if last else 1

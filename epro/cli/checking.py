@@ -9,7 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from epro.protocol import Protocol, read_protocol, what_live_lacks
+from epro.checking import check as check_file
+from epro.protocol import Protocol, what_live_lacks
 from questionnaires.located import Refused
 
 
@@ -22,7 +23,7 @@ def check(file: Path, as_json: bool) -> None:
     Example: epro check epro/trials/breclim-2.toml
     """
     try:
-        protocol = read_protocol(file)
+        protocol = check_file(file)
     except Refused as refused:
         if as_json:
             faults = [{"file": f.file, "line": f.line, "what": f.what, "cure": f.cure} for f in refused.faults]
@@ -52,11 +53,13 @@ def _outline(protocol: Protocol) -> dict[str, object]:
 
 
 def _print(protocol: Protocol) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     trial = protocol.trial
     console.print(f"[bold]{trial.title}[/bold]")
-    console.print(f"{trial.registration}; {trial.planned_subjects} patients; {'LIVE' if trial.live else 'not live'}; "
-                  f"days and hours in {trial.zone}; languages {', '.join(trial.languages)}")
+    console.print(
+        f"{trial.registration}; {trial.planned_subjects} patients; {'LIVE' if trial.live else 'not live'}; "
+        f"days and hours in {trial.zone}; languages {', '.join(trial.languages)}"
+    )
     console.print("\n[bold]Arms[/bold]")
     for code, words in protocol.arms.items():
         console.print(f"  {code}: {words}")
@@ -71,8 +74,9 @@ def _print(protocol: Protocol) -> None:
         for criterion in criteria:
             console.print(f"  {sign} {criterion}")
     console.print()
-    console.print(_visits(protocol))
-    console.print(_ladder(protocol))
+    tables = Console(highlight=False, width=max(console.width, 110))
+    tables.print(_visits(protocol))
+    tables.print(_ladder(protocol))
     quiet = protocol.schedule.quiet
     if quiet:
         console.print(f"No text leaves between {quiet.start:%H:%M} and {quiet.end:%H:%M} of the patient's clock.")
@@ -88,7 +92,9 @@ def _visits(protocol: Protocol) -> Table:
         table.add_row(
             code,
             f"{visit.month:g}",
-            f"{visit.offset.n} {visit.offset.unit}{plural} after {visit.anchor}" if visit.offset.n else f"on the day of {visit.anchor}",
+            f"{visit.offset.n} {visit.offset.unit}{plural} after {visit.anchor}"
+            if visit.offset.n
+            else f"on the day of {visit.anchor}",
             f"from {visit.opens_before} days before to {visit.closes_after} days after",
             ", ".join(visit.instruments),
         )
@@ -96,10 +102,19 @@ def _visits(protocol: Protocol) -> Table:
 
 
 def _ladder(protocol: Protocol) -> Table:
-    table = Table("Step", "When", "By", "Text in the first language", title="Texts of each visit, until it is answered", title_justify="left")
+    table = Table(
+        "Step",
+        "When",
+        "By",
+        "Text in the first language",
+        title="Texts of each visit, until it is answered",
+        title_justify="left",
+    )
     for step in protocol.schedule.ladder.steps:
         when = "on the due day" if step.day == 0 else f"{step.day} days after the due day"
-        table.add_row(step.code, f"{when}, {step.time:%H:%M}", step.channel, protocol.schedule.texts[protocol.language][step.text])
+        table.add_row(
+            step.code, f"{when}, {step.time:%H:%M}", step.channel, protocol.schedule.texts[protocol.language][step.text]
+        )
     return table
 
 

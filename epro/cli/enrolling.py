@@ -48,7 +48,7 @@ def enrol(subject: str, strata: tuple[str, ...], as_json: bool, **given: object)
         eligible=bool(given["eligible"]),
         texts_allowed=bool(given["texts_allowed"]),
         phone=given["phone"] or None,  # type: ignore[arg-type]
-        randomised_on=_day(given["randomised_on"]),
+        randomised_on=_day(given["randomised_on"]),  # type: ignore[arg-type]
         arm=given["arm"] or None,  # type: ignore[arg-type]
     )
     with writing(house.engine) as connection:

@@ -24,8 +24,11 @@ def release() -> None:
     Example: EPRO_DATABASE_URL=postgresql://epro@db/epro epro release
     """
     from epro.acts.trial import adopt
+    from epro.checking import check
 
-    house = open_house(read_settings())
+    settings = read_settings()
+    check(settings.trial)
+    house = open_house(settings)
     migrate(house.engine)
     with writing(house.engine) as connection:
         n = adopt(connection, house.protocol, by=COMMAND, now=house.clock())

@@ -61,7 +61,9 @@ def list_(as_json: bool) -> None:
         click.echo(json.dumps([row._asdict() for row in rows], ensure_ascii=False))
         return
     for row in rows:
-        click.echo(f"{row.email}  {row.role}  {', '.join(row.sites) or 'every site'}  {'' if row.active else 'disabled'}")
+        click.echo(
+            f"{row.email}  {row.role}  {', '.join(row.sites) or 'every site'}  {'' if row.active else 'disabled'}"
+        )
 
 
 @click.group()

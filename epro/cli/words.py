@@ -1,4 +1,4 @@
-"""How are the errors of acts, libraries and machine said on the command line? Words, where and the cure; no traceback."""
+"""How are errors said on the command line? In words, where and the cure; without a traceback."""
 
 from __future__ import annotations
 

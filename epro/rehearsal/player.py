@@ -1,8 +1,8 @@
 """Play a simulated trial from its first enrolment to now, by the verbs of real life.
 
-Everything happens at an instant of a queue: a nurse enrols, randomises, records; the clock ticks when a text is due; the
-carrier reports; the patient who got a link opens it, answers, stops, comes back, submits. Nothing is written behind the
-verbs' backs, and no clock of the machine is asked.
+Everything happens at an instant of a queue: a nurse enrols, randomises, records; the clock ticks when a text is due;
+the carrier reports; the patient who got a link opens it, answers, stops, comes back, submits. Nothing is written behind
+the verbs' backs, and no clock of the machine is asked.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
+
+from sqlalchemy import select
 
 import scheduler
 from analysis.simulation import SimulatedTrial
@@ -27,7 +29,6 @@ from epro.store.database import reading, writing
 from epro.store.models import Assessment
 from scheduler import ledger
 from scheduler.ports import Receipt
-from sqlalchemy import select
 
 RECEIPT_AFTER = timedelta(seconds=6)
 TABLET_AFTER = timedelta(minutes=25)
@@ -36,8 +37,19 @@ CALL_AFTER_DAYS = 3  # the nurse calls this long after the last text
 STEP_OF_WAVE = {0: "invite", 1: "reminder-1", 2: "reminder-2"}
 LAST_STEP = "reminder-2"
 CALLED = 3  # the wave of those who answer after a nurse's call
-RESUMES = 0.08
+VITAL_STATUS_EVERY = timedelta(days=91)
+TRIAL_OFFICE = Actor("trial.office@demo.example", "trial_office", "import")
 Progress = Callable[[int, int], None]
+
+
+class PlayedClock:
+    """The instant that is being played."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
 
 
 @dataclass
@@ -48,9 +60,9 @@ class Player:
     simulated: SimulatedTrial
     carrier: RehearsalCarrier
     until: datetime
+    clock: PlayedClock
     queue: list[tuple[datetime, int, Callable[[datetime], None]]] = field(default_factory=list)
     order: itertools.count[int] = field(default_factory=itertools.count)
-    enrolled: int = 0
 
     def play(self, progress: Progress) -> None:
         """Everything up to `until`; `progress` is told (days played, days in all)."""
@@ -70,8 +82,6 @@ class Player:
                 self._texts_arrive(now)
         progress(days, days)
 
-    # ---- the queue -------------------------------------------------------------------------------------------------------
-
     def _at(self, when: datetime, happen: Callable[[datetime], None]) -> None:
         if when < self.until:
             heapq.heappush(self.queue, (when, next(self.order), happen))
@@ -82,20 +92,34 @@ class Player:
             due = ledger.next_due(connection)
         instants = [self.queue[0][0]] if self.queue else []
         if due is not None and due < self.until:
-            instants.append(max(due, self.played_to))
+            instants.append(max(due, self.clock.at))
         if not instants:
             return None
-        self.played_to = min(instants)
-        return self.played_to
-
-    played_to: datetime = field(init=False)
-
-    # ---- the nurse -------------------------------------------------------------------------------------------------------
+        self.clock.at = min(instants)
+        return self.clock.at
 
     def _enter_patients(self) -> None:
-        for n, patient in enumerate(self.simulated.patients.to_dict("records")):
+        for n, subject in enumerate(self.simulated.patients["subject"]):
+            patient = self.simulated.patient(subject)
             self._at(self._clock_time(patient["consented_on"], 9, n), self._enrolment(n, patient))
-        self.played_to = self.queue[0][0] if self.queue else self.until
+
+        self._plan_vital_status()
+
+    def _plan_vital_status(self) -> None:
+        """The trial office asks the population register at intervals who is alive."""
+        asked_at = self.clock.at + VITAL_STATUS_EVERY
+        while asked_at < self.until:
+            self._at(asked_at, self._vital_status)
+            asked_at += VITAL_STATUS_EVERY
+
+    def _vital_status(self, now: datetime) -> None:
+        on = now.astimezone(self.house.protocol.zone).date()
+        act: dict[str, Any] = {"on": on, "by": TRIAL_OFFICE, "now": now}
+        for subject in self.simulated.patients["subject"]:
+            patient = self.simulated.patient(subject)
+            if patient["consented_on"] < on and not (_is_day(patient["died_on"]) and patient["died_on"] <= on):
+                with writing(self.house.engine) as connection:
+                    patients.record(connection, self.house.protocol, subject, facts.SEEN_ALIVE, **act)
 
     def _enrolment(self, n: int, patient: Mapping[str, Any]) -> Callable[[datetime], None]:
         def happen(now: datetime) -> None:
@@ -110,7 +134,9 @@ class Player:
                 phone=fictional_mobile(n),
             )
             with writing(self.house.engine) as connection:
-                patients.enrol(connection, self.house.protocol, self.house.cipher, asked, by=self._nurse(patient), now=now)
+                patients.enrol(
+                    connection, self.house.protocol, self.house.cipher, asked, by=self._nurse(patient), now=now
+                )
             self._at(now + TABLET_AFTER, self._baseline_on_tablet(patient))
             self._at(self._clock_time(patient["randomised_on"], 13, n), self._randomisation(patient))
             for kind, column in (
@@ -159,7 +185,13 @@ class Player:
             with writing(self.house.engine) as connection:
                 on = now.astimezone(self.house.protocol.zone).date()
                 patients.record(
-                    connection, self.house.protocol, patient["subject"], facts.SEEN_ALIVE, on=on, by=self._nurse(patient), now=now
+                    connection,
+                    self.house.protocol,
+                    patient["subject"],
+                    facts.SEEN_ALIVE,
+                    on=on,
+                    by=self._nurse(patient),
+                    now=now,
                 )
 
         return happen
@@ -170,8 +202,6 @@ class Player:
     def _clock_time(self, on: date, hour: int, n: int) -> datetime:
         """A time of a working day, spread so that few things happen at the same minute."""
         return datetime.combine(on, time(hour, n * 7 % 60), tzinfo=self.house.protocol.zone)
-
-    # ---- the carrier, and the patient at the other end -----------------------------------------------------------------
 
     def _texts_arrive(self, now: datetime) -> None:
         handed = self.carrier.take_handed()
@@ -233,9 +263,21 @@ class Player:
                     return
                 answers.start(connection, self.house.protocol, opened, language=opened.language, now=now)
                 session = f"{token[:8]}-{sitting}"
-                answers.save(connection, self.house.protocol, opened, part, session=session, now=now + timedelta(minutes=float(plan.minutes_on_form)))
+                answers.save(
+                    connection,
+                    self.house.protocol,
+                    opened,
+                    part,
+                    session=session,
+                    now=now + timedelta(minutes=float(plan.minutes_on_form)),
+                )
                 if not pauses and plan.stops_after is None:
-                    answers.submit(connection, self.house.protocol, opened, now=now + timedelta(minutes=float(plan.minutes_on_form)))
+                    answers.submit(
+                        connection,
+                        self.house.protocol,
+                        opened,
+                        now=now + timedelta(minutes=float(plan.minutes_on_form)),
+                    )
             if pauses:
                 self._at(now + timedelta(hours=5), self._sitting(subject, visit, token, sitting + 1))
 
@@ -245,7 +287,8 @@ class Player:
         items = self.simulated.said(subject, visit)
         instrument = self.house.protocol.schedule.visits[visit].instruments[0]
         return [
-            Said(instrument, item, value, key=f"{subject}-{visit}-{item}") for item, value in list(items.items())[:stops_after]
+            Said(instrument, item, value, key=f"{subject}-{visit}-{item}")
+            for item, value in list(items.items())[:stops_after]
         ]
 
 

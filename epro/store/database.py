@@ -23,7 +23,7 @@ class DatabaseUnavailable(Exception):
 
 
 def open_engine(url: str, *, durable: bool = True) -> Engine:
-    """An engine on SQLite or PostgreSQL. `durable=False` (a throw-away database being filled) skips the disk's receipt."""
+    """An engine on SQLite or PostgreSQL. `durable=False` (a database being filled) skips the disk's receipt."""
     address = make_url(url)
     if address.drivername in ("postgresql", "postgres"):
         address = address.set(drivername="postgresql+psycopg")

@@ -7,9 +7,9 @@ that tells of it: a foreign key held back until commit, so that no row is kept w
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from sqlalchemy import JSON, Boolean, ForeignKey, Index, MetaData, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, ForeignKey, Index, MetaData, Table, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from scheduler.instants import Instant
@@ -28,6 +28,11 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: Instant(), dict[str, Any]: JSON(), list[Any]: JSON()}  # noqa: RUF012
 
 
+def table_of(model: type[Base]) -> Table:
+    """The table of a model, for statements built from it."""
+    return cast(Table, model.__table__)
+
+
 def _entry() -> ForeignKey:
     return ForeignKey("audit.id", deferrable=True, initially="DEFERRED")
 
@@ -35,9 +40,6 @@ def _entry() -> ForeignKey:
 Subject = Annotated[str, mapped_column(ForeignKey("patient.subject"))]
 Entry = Annotated[str, mapped_column(_entry(), index=True)]
 Serial = Annotated[int, mapped_column(primary_key=True, autoincrement=True)]
-
-
-# ---- the trial ------------------------------------------------------------------------------------------------------
 
 
 class TrialVersion(Base):
@@ -52,9 +54,6 @@ class TrialVersion(Base):
     rule: Mapped[str]  # consent | amendment
     simulated: Mapped[bool] = mapped_column(Boolean)  # a database of invented patients
     entry: Mapped[Entry]
-
-
-# ---- who takes part, and what happened to them ------------------------------------------------------------------------
 
 
 class Patient(Base):
@@ -124,9 +123,6 @@ class Reply(Base):
     understood_as: Mapped[str]
     received_at: Mapped[datetime]
     entry: Mapped[Entry]
-
-
-# ---- what is asked and answered ---------------------------------------------------------------------------------------
 
 
 class Assessment(Base):
@@ -201,9 +197,6 @@ class Link(Base):
     entry: Mapped[str | None] = mapped_column(_entry())  # empty when the clock issued it: the ledger's event tells
 
 
-# ---- the record of who did what -----------------------------------------------------------------------------------------
-
-
 class Audit(Base):
     """One act of one person, with every change it made. Append only; chained by hash within a site."""
 
@@ -232,9 +225,6 @@ class AuditValue(Base):
     digest: Mapped[str] = mapped_column(primary_key=True)
     salt: Mapped[str]
     value: Mapped[str] = mapped_column(Text)
-
-
-# ---- staff --------------------------------------------------------------------------------------------------------------
 
 
 class Role(Base):
@@ -270,5 +260,3 @@ class UserRole(Base):
 
     user_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"), primary_key=True)
     role_id: Mapped[int] = mapped_column(ForeignKey("staff_role.id"), primary_key=True)
-
-

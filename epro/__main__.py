@@ -1,0 +1,5 @@
+"""`python -m epro` is the command `epro`."""
+
+from epro.cli import main
+
+main()

@@ -1,0 +1,56 @@
+"""`epro export` and `epro report`: from stored answers to one report, in two commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from epro.cli.serving import released
+from epro.opening import open_house
+from epro.settings import read_settings
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print row counts as JSON.")
+def export(folder: Path, as_json: bool) -> None:
+    """Write the trial folder for analysis: subjects, forms, answers, plan, manifest. No contact data, ever.
+
+    Example: epro export trial-folder
+    """
+    from epro.queries.export import export as write
+
+    house = released(open_house(read_settings()))
+    with Console(stderr=True).status("Exporting"):
+        trial = write(house, folder, now=house.clock())
+    counts = {"subjects": len(trial.subjects), "forms": len(trial.forms), "answers": len(trial.answers)}
+    click.echo(
+        json.dumps(counts) if as_json else f"{folder}: " + ", ".join(f"{n} {name}" for name, n in counts.items())
+    )
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, exists=True, path_type=Path))
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Where to write; FOLDER/report unless given."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report's path as JSON.")
+def report(folder: Path, out: Path | None, as_json: bool) -> None:
+    """Analyse a trial folder and write the report: one HTML file, and every number as CSV and JSON beside it.
+
+    Works without a service: any folder with the documented columns will do.
+
+    Example: epro report trial-folder --out report
+    """
+    import analysis
+
+    with Console(stderr=True).status("Analysing"):
+        trial = analysis.read_trial(folder)
+        path = analysis.report(trial, trial.plan, out or folder / "report")
+    click.echo(json.dumps({"report": str(path)}) if as_json else str(path))
+
+
+commands = {"export": export, "report": report}

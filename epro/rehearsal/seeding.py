@@ -1,0 +1,110 @@
+"""Fill an empty database with a simulated trial, once, and show a way into it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import MetaData, func, select
+
+from analysis.simulation import simulate
+from epro.acts import links, users
+from epro.acts.trial import adopt
+from epro.opening import OUTBOX, House, open_house
+from epro.rehearsal.carrier import LINK, RehearsalCarrier
+from epro.rehearsal.player import PlayedClock, Player
+from epro.settings import Settings
+from epro.store.audit import TRIAL_CHAIN, Actor, entry
+from epro.store.database import reading, writing
+from epro.store.migrating import migrate, revision_of
+from epro.store.models import Audit
+from scheduler.carriers.console import Console
+
+SIMULATED = "trial simulated"
+REHEARSAL = Actor("rehearsal", "operator", "command")
+ACCRUAL_MONTHS = 36
+STARTED_MONTHS_AGO = 48
+DAYS_A_MONTH = 30.4375
+MOST_TEXTS_LOOKED_AT = 500
+
+
+def is_complete(settings: Settings) -> bool:
+    """Whether a simulated trial stands in the database from beginning to end."""
+    house = open_house(settings)
+    try:
+        if revision_of(house.engine) is None:
+            return False
+        with reading(house.engine) as connection:
+            ends = select(func.count()).select_from(Audit).where(Audit.action == SIMULATED)
+            return connection.execute(ends).scalar_one() > 0
+    finally:
+        house.engine.dispose()
+
+
+def seed(
+    settings: Settings, *, patients: int, seed: int, login: tuple[str, str], progress: Callable[[int, int], None]
+) -> None:
+    """Play a simulated trial up to now into the database. What an interrupted filling left is cleared first."""
+    house = open_house(settings, durable=False)
+    _clear(house)
+    migrate(house.engine)
+    now = house.clock()
+    start = now - timedelta(days=STARTED_MONTHS_AGO * DAYS_A_MONTH)
+    with writing(house.engine) as connection:
+        adopt(connection, house.protocol, by=REHEARSAL, now=start, simulated=True)
+        email, password = login
+        users.add(
+            connection,
+            house.protocol,
+            email=email,
+            name="Demo nurse",
+            role="nurse",
+            sites=[],
+            password=password,
+            by=REHEARSAL,
+            now=start,
+        )
+    _play(house, patients, seed, start, now, progress)
+    with (
+        writing(house.engine) as connection,
+        entry(connection, chain=TRIAL_CHAIN, action=SIMULATED, by=REHEARSAL, at=now, reason=f"seed {seed}"),
+    ):
+        pass
+    house.engine.dispose()
+
+
+def _play(
+    house: House, patients: int, seed: int, start: datetime, now: datetime, progress: Callable[[int, int], None]
+) -> None:
+    simulated = simulate(
+        seed=seed,
+        subjects=patients,
+        visits={code: visit.month for code, visit in house.protocol.schedule.visits.items()},
+        start_on=start.date(),
+        accrual_months=ACCRUAL_MONTHS,
+    )
+    player_clock = PlayedClock(start)
+    carrier = RehearsalCarrier(Console(house.settings.home / OUTBOX, player_clock))
+    Player(house, simulated, carrier, until=now, clock=player_clock).play(progress)
+
+
+def _clear(house: House) -> None:
+    there = MetaData()
+    with writing(house.engine) as connection:
+        there.reflect(connection)
+        there.drop_all(connection)
+
+
+def an_open_link(house: House) -> str | None:
+    """The newest text in the outbox whose link still opens a form, at the address of now."""
+    outbox = house.settings.home / OUTBOX
+    newest_first = (
+        sorted(outbox.glob("*"), key=lambda file: file.stat().st_mtime, reverse=True) if outbox.exists() else []
+    )
+    with reading(house.engine) as connection:
+        for file in newest_first[:MOST_TEXTS_LOOKED_AT]:
+            found = re.search(LINK, file.read_text(encoding="utf-8"))
+            if found and links.opened(connection, links.hash_of(found[1]), house.clock()):
+                return f"{house.settings.address}/p/{found[1]}"
+    return None

@@ -1,0 +1,52 @@
+"""How is a text read without a phone? As a file in a folder, one for each text that was accepted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from scheduler.ports import Accepted, Letter, NotFound, Refused, Trace
+
+UNFINISHED = ".unfinished"
+
+
+class Console:
+    """A carrier for demonstration and tests: what it took stands in its folder, and it knows for certain what that is.
+
+    A file is named after the instant and the attempt: 20270401T080000Z-<token>.txt.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
+        self.folder, self.clock = folder, clock
+
+    def send(self, letter: Letter, token: str) -> Accepted | Refused:
+        """Written whole, on the disk, and only then accepted. A disk that is full or read-only refuses for a while."""
+        at = self.clock()
+        name = f"{at:%Y%m%dT%H%M%SZ}-{token}"
+        text = f"To: {letter.to}\nAt: {at:%Y-%m-%d %H:%M:%S} UTC\n\n{letter.body}\n"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._write(self.folder / f"{name}.txt", text)
+        except OSError:
+            return Refused(None, "later")
+        return Accepted(token)
+
+    def find(self, trace: Trace, token: str, since: datetime) -> Accepted | NotFound:
+        found = next(self.folder.glob(f"*-{token}.txt"), None)
+        return Accepted(token) if found else NotFound(sure=True)
+
+    def _write(self, path: Path, text: str) -> None:
+        unfinished = path.with_suffix(UNFINISHED)
+        with unfinished.open("w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)  # it holds an address and a link
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(path)
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,171 @@
+"""How does a due text leave, once, although any step of the way may fail?
+
+The order is the point. 1. Judge and claim in one transaction, and commit: the intent before the act. 2. The writer
+looks at the facts once more and writes the letters, in a transaction of its own. 3. Before each hand-over the row is
+read again: still ours? 4. Hand over, with no transaction open. 5. Record what is known; what is not stays unknown for
+`reconcile`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import IntegrityError
+
+from scheduler import arrows
+from scheduler.claiming import Claims, claim_due
+from scheduler.instants import utc
+from scheduler.outcomes import speaks_of_the_carrier, wait_before
+from scheduler.ports import Accepted, Carrier, Claimed, Letter, Outcome, Refused, Unknown, Withheld, Writer
+from scheduler.settling import settle, settle_unsent, settle_withheld
+from scheduler.tables import message
+
+BATCH = 50
+Pair = tuple[Claimed, Letter | Withheld]
+
+
+@dataclass
+class Tick:
+    """What one tick did, in texts. `stopped`: the carrier's code when it is our configuration that it refuses."""
+
+    claimed: int = 0
+    accepted: int = 0
+    refused: int = 0
+    unknown: int = 0
+    withheld: int = 0
+    put_back: int = 0
+    expired: int = 0
+    superseded: int = 0
+    stopped: int | None = None
+
+
+def tick(
+    engine: Engine,
+    now: datetime,
+    writer: Writer,
+    carrier: Carrier,
+    *,
+    limit: int = BATCH,
+    owner: str | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Tick:
+    """Send what is due, at most `limit` texts. `stopping` is asked before each hand-over; what is left is put back.
+
+    Whatever is raised on the way (a database that is away, a carrier with a fault) has been made safe before: a text
+    that may have left is unknown, the others are put back, and where even that fails the lease runs out.
+    Raises NaiveInstant.
+    """
+    now = utc(now)
+    claims = _claim(engine, now, owner or default_owner(), limit)
+    done = Tick(claimed=len(claims.claimed), expired=claims.expired, superseded=claims.superseded)
+    if claims.claimed:
+        _send(engine, now, writer, carrier, claims.claimed, stopping, done)
+    return done
+
+
+def default_owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"[:80]
+
+
+def _claim(engine: Engine, now: datetime, owner: str, limit: int) -> Claims:
+    try:
+        with engine.begin() as connection:
+            return claim_due(connection, now, owner=owner, limit=limit)
+    except IntegrityError:  # another process claimed a text of the same patient and day; the next tick sees it
+        return Claims()
+
+
+def _send(
+    engine: Engine,
+    now: datetime,
+    writer: Writer,
+    carrier: Carrier,
+    claimed: Sequence[Claimed],
+    stopping: Callable[[], bool],
+    done: Tick,
+) -> None:
+    held = deque(claimed)
+    try:
+        pairs: list[Pair] = list(zip(claimed, writer.write(claimed, now), strict=True))
+        done.withheld += _withhold(engine, [(one, why) for one, why in pairs if isinstance(why, Withheld)], now)
+        letters = [(one, letter) for one, letter in pairs if isinstance(letter, Letter)]
+        held = deque(one for one, _ in letters)
+        for one, letter in letters:
+            if stopping():
+                break
+            held.popleft()
+            outcome = _hand_over(engine, now, writer, carrier, one, letter)
+            _count(done, outcome)
+            if outcome is not None and speaks_of_the_carrier(outcome):
+                break
+    finally:
+        done.put_back += len(held)
+        _put_back(engine, held, now)
+
+
+def _hand_over(
+    engine: Engine, now: datetime, writer: Writer, carrier: Carrier, claimed: Claimed, letter: Letter
+) -> Outcome | None:
+    """Still ours? Then hand over and record. None when it was stopped or taken meanwhile."""
+    with engine.begin() as connection:
+        columns = (message.c.state, message.c.latest_attempt)
+        row = connection.execute(select(*columns).where(message.c.id == claimed.id)).one()
+        if tuple(row) != (arrows.CLAIMED, claimed.attempt):
+            _let_go(connection, claimed, now)
+            return None
+    try:
+        outcome = carrier.send(letter, claimed.token)
+    except BaseException:
+        _record(engine, writer, claimed, Unknown(), now)
+        raise
+    _record(engine, writer, claimed, outcome, now)
+    return outcome
+
+
+def _let_go(connection: Connection, claimed: Claimed, now: datetime) -> None:
+    """Stopped or taken from us before the hand-over: this attempt surely reached nobody."""
+    settle_unsent(connection, claimed, now, next_try_at=now, detail="not handed over")
+
+
+def _record(engine: Engine, writer: Writer, claimed: Claimed, outcome: Outcome, now: datetime) -> None:
+    with engine.begin() as connection:
+        settle(connection, writer, claimed, outcome, now)
+
+
+def _withhold(engine: Engine, withheld: Sequence[tuple[Claimed, Withheld]], now: datetime) -> int:
+    if withheld:
+        with engine.begin() as connection:
+            for claimed, because in withheld:
+                settle_withheld(connection, claimed, because.why, now)
+    return len(withheld)
+
+
+def _put_back(engine: Engine, held: Sequence[Claimed], now: datetime) -> None:
+    """What was claimed and not handed over, for the next tick but one."""
+    if held:
+        with engine.begin() as connection:
+            for claimed in held:
+                again_at = now + wait_before(1, claimed.token)
+                settle_unsent(connection, claimed, now, next_try_at=again_at, detail="put back")
+
+
+def _count(done: Tick, outcome: Outcome | None) -> None:
+    match outcome:
+        case None:
+            done.withheld += 1
+        case Accepted():
+            done.accepted += 1
+        case Unknown():
+            done.unknown += 1
+        case Refused(then="later" | "stop_sender"):
+            done.put_back += 1
+        case Refused():
+            done.refused += 1
+    if isinstance(outcome, Refused) and outcome.then == "stop_sender":
+        done.stopped = outcome.code

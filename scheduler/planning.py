@@ -1,0 +1,284 @@
+"""What should be sent to one patient, when, and what has become of the rest?
+
+A pure function of schedule, anchors, zone, history and status. The rules are those of the calendar oracle, in its
+order: visits and windows (`scheduler.visits`), clock times, quiet hours and working days (`scheduler.hours`), then here
+whether a text may still go, whether it went before, and what death or withdrawal does to it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+from scheduler.hours import QuietHours, after_quiet, instant_of, local_date, on_workday
+from scheduler.instants import utc
+from scheduler.visits import Versions, Visit, visits_of
+
+if TYPE_CHECKING:
+    from scheduler.schedule import Schedule, Step
+
+Action = Literal[
+    "send", "send_late", "not_sendable", "expired", "superseded", "already_sent", "cancelled", "sent_after_event"
+]
+TO_SEND = ("send", "send_late")
+FIRST_VERSION = 1
+EVERY_CHANNEL = frozenset({"sms"})
+INSTANT = timedelta(microseconds=1)  # the step of our instants: "up to and including" as a half-open end
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is known of a patient beside her anchors.
+
+    completed: visits that are answered, for which nothing more is sent. ended_on: the day of death or withdrawal, the
+    earlier of them; ended_reported_at: when the first of them was made known. channels: those that may be used now;
+    empty without permission, without an address, or after a STOP.
+    """
+
+    completed: frozenset[str] = frozenset()
+    ended_on: date | None = None
+    ended_reported_at: datetime | None = None
+    channels: frozenset[str] = EVERY_CHANNEL
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A text that left, may have left, or (`leaving`) is claimed and about to leave."""
+
+    key: str
+    at: datetime
+    leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One text of the ladder.
+
+    key: subject/visit/step/channel/copy. send_at: when the rules want it out, None where they leave no such moment;
+    send_on, send_time, zone: the same on the patient's wall. acts_at: when the action happens, None where nothing does.
+    expires_at: the first instant at which it is too late.
+    """
+
+    key: str
+    action: Action
+    send_at: datetime | None
+    send_on: date
+    send_time: time
+    zone: str
+    expires_at: datetime
+    acts_at: datetime | None
+    visit: str
+    version: int
+    step: str
+    position: int
+    channel: str
+    closes_at: datetime
+    quiet: QuietHours | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What should happen to one patient, as known at one moment."""
+
+    subject: str
+    visits: tuple[Visit, ...]
+    messages: tuple[Message, ...]
+
+
+def plan(
+    schedule: Schedule | Versions,
+    anchors: Mapping[str, date],
+    *,
+    subject: str,
+    zone: str,
+    now: datetime | None = None,
+    history: Iterable[Sent] = (),
+    status: Status | None = None,
+) -> Plan:
+    """The plan of one patient: every visit whose anchor is known, and every text of their ladders.
+
+    schedule: one, or [(from_on, version, Schedule)] with the oldest first; a visit keeps the version in force on its
+    anchor day. anchors: name to calendar day. zone: the patient's, as "Europe/Stockholm". now: aware; None = lateness
+    is not judged. A text that nothing more comes of (its visit is completed, its channel may not be used) is left out
+    unless it was sent. At most one text leaves on one local day (see `_one_a_day`). Raises NaiveInstant.
+    """
+    versions = _as_versions(schedule)
+    schedules = {version: one for _, version, one in versions}
+    status = status or Status()
+    past = _Past(history, zone)
+    now = utc(now) if now is not None else None
+    visits = visits_of(versions, anchors, zone=zone, ended_on=status.ended_on)
+    messages = [
+        message
+        for visit in visits
+        for message in _ladder(subject, visit, schedules[visit.version], zone=zone, now=now, past=past, status=status)
+    ]
+    return Plan(subject, tuple(visits), tuple(_one_a_day(messages, past)))
+
+
+class Rival(Protocol):
+    """A text that could leave today: a planned message, or its row."""
+
+    @property
+    def closes_at(self) -> datetime: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def key(self) -> str: ...
+
+
+AnyRival = TypeVar("AnyRival", bound=Rival)
+
+
+def one_text_a_day(rivals: Iterable[AnyRival]) -> AnyRival:
+    """Which of the texts of one patient and one day goes: the visit that closes first, there the latest step.
+
+    The others are superseded; the ladder's next steps still speak for their visits.
+    """
+    return min(rivals, key=lambda text: (text.closes_at, -text.position, text.key))
+
+
+def _as_versions(schedule: Schedule | Versions) -> Versions:
+    return schedule if isinstance(schedule, Sequence) else [(date.min, FIRST_VERSION, schedule)]
+
+
+class _Past:
+    """What was sent before, looked up by the step it belongs to (a key without its copy)."""
+
+    def __init__(self, history: Iterable[Sent], zone: str) -> None:
+        self.zone = zone
+        self.sent: dict[str, Sent] = {}  # the latest copy of each step that left or may have left
+        self.copies: dict[str, int] = defaultdict(int)
+        self.keys_on: dict[date, set[str]] = defaultdict(set)
+        for sent in sorted(history, key=lambda sent: sent.at):
+            step, _, copy = sent.key.rpartition("/")
+            self.keys_on[local_date(sent.at, zone)].add(sent.key)
+            if not sent.leaving:
+                self.sent[step] = sent
+                self.copies[step] = max(self.copies[step], int(copy))
+
+    def another_left_on(self, day: date, key: str) -> bool:
+        return bool(self.keys_on.get(day, set()) - {key})
+
+
+def _ladder(
+    subject: str, visit: Visit, schedule: Schedule, *, zone: str, now: datetime | None, past: _Past, status: Status
+) -> Iterator[Message]:
+    """The texts of one visit, the last step first judged, so that each knows whether a later one is due."""
+    later_is_due = False
+    judged: list[Message] = []
+    for position, step in reversed(list(enumerate(schedule.ladder.steps))):
+        base = f"{subject}/{visit.code}/{step.code}/{step.channel}"
+        planned = _planned(base, position, visit, step, schedule, zone)
+        message = _judged(planned, base, schedule, now=now, later_is_due=later_is_due, past=past, status=status)
+        later_is_due = later_is_due or (now is not None and planned.send_at is not None and planned.send_at <= now)
+        if message is not None:
+            judged.append(message)
+    yield from reversed(judged)
+
+
+def _planned(base: str, position: int, visit: Visit, step: Step, schedule: Schedule, zone: str) -> Message:
+    """Rules 4 to 7: the moment the rules want, or none where quiet hours and window leave none."""
+    ladder = schedule.ladder
+    quiet = (schedule.quiet.start, schedule.quiet.end) if schedule.quiet else None
+    at = after_quiet(instant_of(visit.due_on + timedelta(days=step.day), step.time, zone), zone, quiet)
+    if ladder.holiday_policy == "next_workday":
+        moved = after_quiet(on_workday(at, zone), zone, quiet)
+        at = moved if moved < visit.closes_at else at
+    sendable = visit.opens_at <= at < visit.closes_at
+    too_late = at + timedelta(hours=ladder.max_lateness_hours) + INSTANT
+    local = at.astimezone(ZoneInfo(zone))
+    return Message(
+        key=f"{base}/1",
+        action="send" if sendable else "not_sendable",
+        send_at=at if sendable else None,
+        send_on=local.date(),
+        send_time=local.time(),
+        zone=zone,
+        expires_at=min(visit.closes_at, too_late) if sendable else visit.closes_at,
+        acts_at=at if sendable else None,
+        visit=visit.code,
+        version=visit.version,
+        step=step.code,
+        position=position,
+        channel=step.channel,
+        closes_at=visit.closes_at,
+        quiet=quiet,
+    )
+
+
+def _judged(
+    planned: Message,
+    base: str,
+    schedule: Schedule,
+    *,
+    now: datetime | None,
+    later_is_due: bool,
+    past: _Past,
+    status: Status,
+) -> Message | None:
+    """Rules 8 to 10. A step that left before is judged as sent, unless it moved far enough to go again."""
+    sent = past.sent.get(base)
+    completed = planned.visit in status.completed
+    if sent is not None and (completed or not _moved_far(planned, sent, schedule.ladder.resend_after_days)):
+        return _after_event(replace(planned, key=sent.key, action="already_sent", acts_at=None), sent.at, status)
+    if completed or planned.channel not in status.channels:
+        return None
+    message = replace(planned, key=f"{base}/{past.copies[base] + 1}") if sent is not None else planned
+    message = _in_time(message, now, later_is_due)
+    return _ended(message, status) if message.action in TO_SEND else message
+
+
+def _moved_far(planned: Message, sent: Sent, resend_after_days: int) -> bool:
+    return (planned.send_on - local_date(sent.at, planned.zone)).days >= resend_after_days
+
+
+def _in_time(message: Message, now: datetime | None, later_is_due: bool) -> Message:
+    """Rule 8: what is late goes at the first hour that is not quiet, unless it is too late or a later step is due."""
+    if now is None or message.send_at is None or now <= message.send_at:
+        return message
+    if later_is_due:
+        return replace(message, action="superseded", acts_at=None)
+    late = after_quiet(now, message.zone, message.quiet)
+    if late < message.expires_at:
+        return replace(message, action="send_late", acts_at=late)
+    return replace(message, action="expired", acts_at=None)
+
+
+def _ended(message: Message, status: Status) -> Message:
+    """Rule 10 for what has not left: nothing goes from the report of a death or withdrawal on."""
+    reported_at = status.ended_reported_at
+    if reported_at is None or message.acts_at is None:
+        return message
+    if message.acts_at >= reported_at:
+        return replace(message, action="cancelled", acts_at=reported_at)
+    return _after_event(message, message.acts_at, status)
+
+
+def _after_event(message: Message, left_at: datetime, status: Status) -> Message:
+    """Rule 10 for what has left: a text on a later local day than the event is an incident."""
+    if status.ended_on is not None and local_date(left_at, message.zone) > status.ended_on:
+        return replace(message, action="sent_after_event", acts_at=left_at)
+    return message
+
+
+def _one_a_day(messages: Sequence[Message], past: _Past) -> Iterator[Message]:
+    """At most one text on one local day of one patient, counting what left before."""
+    days: dict[date, list[Message]] = defaultdict(list)
+    for message in messages:
+        if message.action in TO_SEND and message.acts_at is not None:
+            days[local_date(message.acts_at, message.zone)].append(message)
+    goes: set[str] = set()
+    for day, rivals in days.items():
+        free = [message for message in rivals if not past.another_left_on(day, message.key)]
+        if free:
+            goes.add(one_text_a_day(free).key)
+    for message in messages:
+        if message.action in TO_SEND and message.key not in goes:
+            yield replace(message, action="superseded", acts_at=None)
+        else:
+            yield message

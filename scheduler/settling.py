@@ -1,0 +1,112 @@
+"""What is written when the outcome of an attempt is known, or when it is known that it cannot be?
+
+An attempt is open from its claim until it is settled; while it is open its message keeps a lease, and `reconciling`
+asks the carrier when that runs out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, or_, update
+
+from scheduler import arrows
+from scheduler.outcomes import may_try_again, wait_before
+from scheduler.ports import Accepted, Claimed, Outcome, Refused, Unknown, Writer
+from scheduler.tables import attempt, message
+
+ASK_AFTER = timedelta(minutes=2)  # a carrier lists what it accepted some time later
+NOT_WITH_THE_CARRIER = ("refused", "not_sent")
+
+
+def settle(connection: Connection, writer: Writer, claimed: Claimed, outcome: Outcome, now: datetime) -> None:
+    """Record the carrier's reply, in the caller's transaction.
+
+    The writer comes first: what it does about the patient locks her before her texts, as every other act does.
+    """
+    writer.settled(connection, claimed, outcome, now)
+    match outcome:
+        case Accepted(ref):
+            settle_accepted(connection, claimed, now, ref=ref, detail="reply")
+        case Refused():
+            _settle_refused(connection, claimed, outcome, now)
+        case Unknown(code):
+            keep_open(connection, claimed, now, ask_at=now + ASK_AFTER, code=code)
+
+
+def settle_accepted(connection: Connection, claimed: Claimed, now: datetime, *, ref: str | None, detail: str) -> None:
+    arrows.accept(connection, [claimed.id], now, attempt=claimed.attempt, detail=detail)
+    close(connection, claimed, "accepted", carrier_ref=ref)
+
+
+def settle_unsent(
+    connection: Connection, claimed: Claimed, now: datetime, *, next_try_at: datetime, detail: str
+) -> None:
+    """Surely not with the carrier: tried again, unless it was withheld meanwhile."""
+    arrows.plan_again(connection, [claimed.id], now, attempt=claimed.attempt, next_try_at=next_try_at, detail=detail)
+    close(connection, claimed, "not_sent")
+
+
+def settle_withheld(connection: Connection, claimed: Claimed, why: str, now: datetime) -> None:
+    """No letter was written: the facts of now do not hold this text."""
+    arrows.withhold(connection, [claimed.id], now, attempt=claimed.attempt, detail=why)
+    close(connection, claimed, "not_sent")
+
+
+def settle_untold(connection: Connection, claimed: Claimed, now: datetime) -> None:
+    """The carrier will never tell: a person must."""
+    arrows.lose_sight(connection, [claimed.id], now, attempt=claimed.attempt)
+    arrows.give_up(connection, [claimed.id], now, attempt=claimed.attempt)
+    close(connection, claimed, "unknown")
+
+
+def keep_open(
+    connection: Connection,
+    claimed: Claimed,
+    now: datetime,
+    *,
+    ask_at: datetime,
+    code: int | None = None,
+    not_found_at: datetime | None = None,
+) -> None:
+    """Nobody knows yet: the carrier is asked then."""
+    arrows.lose_sight(connection, [claimed.id], now, attempt=claimed.attempt, code=code)
+    _update_attempt(connection, claimed, outcome="unknown", not_found_at=not_found_at)
+    connection.execute(update(message).where(*_held_by(claimed)).values(lease_until=ask_at))
+
+
+def _settle_refused(connection: Connection, claimed: Claimed, refused: Refused, now: datetime) -> None:
+    ids, attempt_id, code = [claimed.id], claimed.attempt, refused.code
+    if may_try_again(refused, claimed.n):
+        again_at = now + wait_before(claimed.n, claimed.token, refused)
+        arrows.plan_again(
+            connection, ids, now, attempt=attempt_id, next_try_at=again_at, detail=refused.then, code=code
+        )
+    else:
+        arrows.refuse(connection, ids, now, attempt=attempt_id, code=code, detail=refused.then)
+    close(connection, claimed, "refused", code=code)
+
+
+def close(
+    connection: Connection, claimed: Claimed, outcome: str, *, code: int | None = None, carrier_ref: str | None = None
+) -> None:
+    """The attempt is settled, and no longer holds its message; one that was withheld and not sent has not left."""
+    _update_attempt(connection, claimed, outcome=outcome, code=code, carrier_ref=carrier_ref)
+    connection.execute(update(message).where(*_held_by(claimed)).values(arrows.SETTLED))
+    if outcome in NOT_WITH_THE_CARRIER:
+        withheld = message.c.state == arrows.WITHHELD
+        latest = message.c.latest_attempt == claimed.attempt
+        connection.execute(
+            update(message).where(message.c.id == claimed.id, latest, withheld).values(arrows.NEVER_LEFT)
+        )
+
+
+def _update_attempt(connection: Connection, claimed: Claimed, **values: object) -> None:
+    """Forward only: what a receipt has said by now stands."""
+    undecided = or_(attempt.c.outcome.is_(None), attempt.c.outcome == "unknown")
+    connection.execute(update(attempt).where(attempt.c.id == claimed.attempt, undecided).values(values))
+
+
+def _held_by(claimed: Claimed) -> tuple[ColumnElement[bool], ...]:
+    """The message while this attempt is open."""
+    return message.c.id == claimed.id, message.c.latest_attempt == claimed.attempt, message.c.lease_until.is_not(None)
