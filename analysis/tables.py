@@ -41,7 +41,7 @@ def consort(numbers: Numbers, counts: pd.DataFrame, arms: Mapping[str, str]) -> 
         Row(CONSORT[key], tuple((numbers.count(f"consort.{key}.{arm}", _row(counts, key)[arm]),) for arm in arms))
         for key in CONSORT
     ]
-    return Table("What became of the randomised patients", ("", *arms.values()), tuple(rows))
+    return Table("What became of the randomised patients", ("Patients", *arms.values()), tuple(rows))
 
 
 def completion(
@@ -110,7 +110,7 @@ def survival(
         n, events = numbers.count(f"{id}.n.{arm}", one["n"]), numbers.count(f"{id}.events.{arm}", one["events"])
         rows.append(Row(label, ((n,), (events,), median, share)))
     head = (
-        "",
+        "Arm",
         "Patients",
         "Events",
         "Median, months (95 % interval)",
@@ -129,7 +129,7 @@ def at_risk(numbers: Numbers, id: str, curves: KaplanMeier, arms: Mapping[str, s
         for arm, label in arms.items()
         if arm in table.index
     ]
-    return Table("Numbers at risk by month", ("", *(f"{month:g}" for month in months)), tuple(rows))
+    return Table("Numbers at risk by month", ("Arm", *(f"{month:g}" for month in months)), tuple(rows))
 
 
 def comparison(
@@ -151,7 +151,7 @@ def comparison(
                 chi_square = numbers.decimal(f"{key}.logrank.{term}.chi_square", test.chi_square, 2)
                 logrank = (chi_square, ", p ", numbers.p(f"{key}.logrank.{term}.p", test.p))
             rows.append(Row(f"{title}: {label}", (logrank, *hazard_ratio(numbers, f"{key}.cox.{term}", model, term))))
-    head = ("", "Log-rank chi-square, p", "Hazard ratio (95 % interval)", "p")
+    head = ("Analysis", "Log-rank chi-square, p", "Hazard ratio (95 % interval)", "p")
     return Table("Comparison of the arms", head, tuple(rows), "Cox model with Efron's handling of ties.")
 
 
