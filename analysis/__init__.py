@@ -1,0 +1,22 @@
+"""From a trial's tables to inference: estimators, figures, and the report."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.reporting import report
+    from analysis.trial import read_trial, write_trial
+
+    from . import compliance, deterioration, simulation, survival
+
+__all__ = ["compliance", "deterioration", "read_trial", "report", "simulation", "survival", "write_trial"]
+
+_HOMES = {"read_trial": "trial", "write_trial": "trial", "report": "reporting"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return import_module(f"{__name__}.{name}")

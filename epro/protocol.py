@@ -7,22 +7,23 @@ cross-references, and turns every fault into file, line, what is wrong and what 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
-from scheduler.schedule import Schedule
 
 import questionnaires
-from epro.store.contacts import NotAMobile, parse_mobile
+from epro.crossreferences import disagreements, missing_for_schedule, unknown_sections
+from epro.store.contacts import parse_mobile
 from questionnaires.definition import Instrument
 from questionnaires.located import Document, Fault, Refused, faults_of, read
 from questionnaires.wording import Wording, wording_of
+from scheduler.schedule import Schedule
 
 SCHEDULER_SECTIONS = ("anchors", "visit", "ladder", "quiet", "texts")
 CONSENT, RANDOMISATION = "consent", "randomisation"
@@ -61,7 +62,7 @@ class TrialSection(Section):
         for language in languages:
             try:
                 Locale.parse(language, sep="-")
-            except (ValueError, LookupError):
+            except (ValueError, UnknownLocaleError):
                 raise ValueError(f"no language is called {language!r}\nWrite it like sv or en.") from None
         return languages
 
@@ -140,7 +141,8 @@ class Protocol:
 
     @property
     def analysis(self) -> Mapping[str, Any]:
-        return self.document.data.get("analysis", {})
+        analysis: Mapping[str, Any] = self.document.data.get("analysis", {})
+        return analysis
 
     @property
     def language(self) -> str:
@@ -176,8 +178,13 @@ class Protocol:
 
 def read_protocol(path: Path) -> Protocol:
     """The trial file at `path`. Raises Refused with every fault found, each with its line and its cure."""
+    return protocol_of(read_document(path))
+
+
+def read_document(path: Path) -> Document:
+    """The trial file as TOML. Raises Refused when it is not there or not TOML."""
     try:
-        return protocol_of(read(path))
+        return read(path)
     except FileNotFoundError:
         raise Refused(
             [Fault(path.name, 1, "there is no such file", f"Check the path {path}, or EPRO_TRIAL.")]
@@ -186,96 +193,22 @@ def read_protocol(path: Path) -> Protocol:
 
 def protocol_of(document: Document) -> Protocol:
     """The trial that a document describes. Raises Refused."""
-    faults: list[Fault] = list(_unknown_sections(document))
+    faults: list[Fault] = list(unknown_sections(document, KNOWN_SECTIONS))
     sections = schedule = None
     try:
         sections = Sections.model_validate(document.data)
+        faults += disagreements(document, sections)
     except ValidationError as error:
         faults += faults_of(error, document)
     try:
         schedule = Schedule.of({name: document.data.get(name, {}) for name in SCHEDULER_SECTIONS})
     except ValidationError as error:
         faults += faults_of(error, document)
+    if sections is not None and schedule is not None:
+        faults += missing_for_schedule(document, sections, schedule)
     if sections is None or schedule is None or faults:
         raise Refused(faults)
-    protocol = Protocol(document, sections, schedule)
-    faults = [*_disagreements(protocol), *_missing_words(protocol)]
-    if faults:
-        raise Refused(faults)
-    return protocol
-
-
-def _unknown_sections(document: Document) -> Iterator[Fault]:
-    for name in document.data:
-        if name not in KNOWN_SECTIONS:
-            known = ", ".join(f"[{known}]" for known in KNOWN_SECTIONS)
-            yield document.fault((name,), f"there is no section [{name}]", f"The sections are {known}.")
-
-
-def _disagreements(protocol: Protocol) -> Iterator[Fault]:
-    """What no library can see alone."""
-    fault = protocol.document.fault
-    for anchor in (CONSENT, RANDOMISATION):
-        if anchor not in protocol.schedule.anchors:
-            yield fault(("anchors",), f"the anchor {anchor} is missing", f'Add it under [anchors]: {anchor} = "...".')
-    for language in protocol.trial.languages:
-        if language not in protocol.schedule.texts:
-            yield fault(
-                ("texts",),
-                f"there are no texts in {language!r}",
-                f"Add texts for {language}, or take it from [trial] languages.",
-            )
-    for code, site in protocol.sites.items():
-        try:
-            parse_mobile(site.phone, protocol.trial.country)
-        except NotAMobile as error:
-            yield fault(("sites", code, "phone"), f"the phone of site {code} cannot be called", str(error))
-    analysis = protocol.analysis
-    reference = analysis.get("reference_arm")
-    if reference is not None and reference not in protocol.arms:
-        yield fault(
-            ("analysis", "reference_arm"),
-            f"no arm is called {reference!r}",
-            f"The arms are {', '.join(protocol.arms)}.",
-        )
-    for position, stratum in enumerate(analysis.get("strata", ())):
-        if stratum not in protocol.strata:
-            yield fault(
-                ("analysis", "strata", position),
-                f"no stratum is called {stratum!r}",
-                f"The strata are {', '.join(protocol.strata)}.",
-            )
-
-
-def _missing_words(protocol: Protocol) -> Iterator[Fault]:
-    """Instruments and wordings that the visits ask for and that do not exist."""
-    for code, visit in protocol.schedule.visits.items():
-        for position, instrument in enumerate(visit.instruments):
-            at = ("visit", code, "instruments", position)
-            try:
-                loaded = questionnaires.load(instrument)
-            except LookupError as error:
-                what, _, cure = str(error).partition("\n  ")
-                yield protocol.document.fault(at, what, cure)
-                continue
-            except Refused as refused:
-                yield from refused.faults
-                continue
-            if instrument not in protocol.sections.wording:
-                yield protocol.document.fault(
-                    at,
-                    f"[wording] does not say in which words {instrument} is asked",
-                    f'Add {instrument} = "demo" under [wording].',
-                )
-                continue
-            for language in protocol.trial.languages:
-                try:
-                    wording_of(loaded, language, pack=protocol.sections.wording[instrument])
-                except Refused as refused:
-                    yield from refused.faults
-                except LookupError as error:
-                    what, _, cure = str(error).partition("\n  ")
-                    yield protocol.document.fault(("wording", instrument), what, cure)
+    return Protocol(document, sections, schedule)
 
 
 STILL_MISSING_FOR_LIVE = (

@@ -37,7 +37,10 @@ class Refused(ValueError):
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: (fault.file, fault.line)))
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        super().__init__(self.faults)
+
+    def __str__(self) -> str:
+        return "\n".join(str(fault) for fault in self.faults)
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,10 @@ def faults_of(error: "ValidationError", document: Document, prefix: Sequence[Key
     `PydanticCustomError(kind, what, {"cure": …})`, or as a second line of its ValueError.
     """
     faults = []
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details:
+        if any(detail["loc"] == other["loc"][: len(detail["loc"])] != other["loc"] for other in details):
+            continue  # the list around a faulty part; pydantic may call it too short, having left that part out
         keys = _keys_in_file((*prefix, *detail["loc"]), document.data)
         what, cure = _in_words(_name_of(keys), detail["type"], detail["msg"], detail["input"], detail.get("ctx", {}))
         faults.append(document.fault(keys, what, cure))
@@ -116,9 +122,6 @@ def _syntax_fault(message: str, text: str, path: Path) -> Fault:
     at_line = re.match(r"line (\d+)", place)  # otherwise "end of document"
     line = int(at_line[1]) if at_line else max(1, len(text.rstrip().splitlines()))
     return Fault(path.name, line, f"this is not TOML: {what}", "Correct this line, or the one before it.")
-
-
-# ---- lines ----
 
 
 def _lines_of(text: str) -> dict[KeyPath, int]:
@@ -202,9 +205,6 @@ def _keys(node: "Node") -> KeyPath:
 
 def _line(node: "Node") -> int:
     return node.start_point[0] + 1
-
-
-# ---- words ----
 
 
 def _keys_in_file(location: KeyPath, data: Any) -> KeyPath:

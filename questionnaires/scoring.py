@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from questionnaires.definition import Composite, Instrument, Scale
 
 Numbers = NDArray[np.float64]
-Counts = NDArray[np.int64]
+Counts = NDArray[np.int16]  # of items or scales; small, as millions of forms may be scored at once
 Mask = NDArray[np.bool_]
 
 
@@ -42,12 +42,15 @@ class InvalidAnswers(ValueError):
 class WrongColumns(ValueError):
     """The answers lack columns that the instrument needs, or have one twice. More columns than needed are no fault."""
 
-    def __init__(self, instrument: Instrument, missing: list[str], doubled: list[str]) -> None:
-        self.missing, self.doubled = missing, doubled
-        faults = [f"no column {', '.join(missing)}"] * bool(missing)
-        faults += [f"more than one column {', '.join(doubled)}"] * bool(doubled)
-        super().__init__(
-            f"{instrument.id} {instrument.version}: {'; '.join(faults)}.\n"
+    def __init__(self, instrument: str, missing: list[str], doubled: list[str]) -> None:
+        self.instrument, self.missing, self.doubled = instrument, missing, doubled
+        super().__init__(instrument, missing, doubled)
+
+    def __str__(self) -> str:
+        faults = [f"no column {', '.join(self.missing)}"] * bool(self.missing)
+        faults += [f"more than one column {', '.join(self.doubled)}"] * bool(self.doubled)
+        return (
+            f"{self.instrument}: {'; '.join(faults)}.\n"
             "  Give one column per item, named by its code; one that nobody was asked is a column of missing values."
         )
 
@@ -99,7 +102,7 @@ def explain(answers: pd.DataFrame, instrument: Instrument) -> pd.DataFrame:
             "row": answers.index.repeat(scales),
             "scale": np.tile(np.array([tally.scale.code for tally in tallies], dtype=object), forms),
             "value": np.column_stack([tally.score for tally in tallies]).ravel(),
-            "answered": np.column_stack([tally.answered for tally in tallies]).ravel(),
+            "answered": np.column_stack([tally.answered for tally in tallies]).ravel().astype(np.int64),
             "needed": np.tile([tally.needed for tally in tallies], forms),
             "reason": np.column_stack([_reasons(tally) for tally in tallies]).ravel(),
             "flag": np.full(forms * scales, None, dtype=object),
@@ -120,14 +123,14 @@ def _check_columns(answers: pd.DataFrame, instrument: Instrument) -> None:
     missing = [code for code in codes if code not in answers.columns]
     doubled = [] if answers.columns.is_unique else [code for code in codes if (answers.columns == code).sum() > 1]
     if missing or doubled:
-        raise WrongColumns(instrument, missing, doubled)
+        raise WrongColumns(f"{instrument.id} {instrument.version}", missing, doubled)
 
 
 def _tally(answers: pd.DataFrame, instrument: Instrument, scale: Scale, wrong: dict[str, Mask]) -> _Tally:
     """Scores of one scale. Columns are read one at a time, to keep memory small; invalid cells go into `wrong`."""
     total = np.zeros(len(answers))
-    answered = np.zeros(len(answers), dtype=np.int64)
-    invalid = np.zeros(len(answers), dtype=np.int64)
+    answered = np.zeros(len(answers), dtype=np.int16)
+    invalid = np.zeros(len(answers), dtype=np.int16)
     for code in scale.items:
         values, strange = _numbers(answers[code])
         missing = np.isnan(values)
@@ -148,7 +151,7 @@ def _tally(answers: pd.DataFrame, instrument: Instrument, scale: Scale, wrong: d
 def _composed(composite: Composite, tallies: dict[str, _Tally]) -> _Tally:
     parts = [tallies[code].score for code in composite.scales]
     parts += [100 - tallies[code].score for code in composite.reversed]
-    answered = sum((~np.isnan(part) for part in parts), np.zeros(len(parts[0]), dtype=np.int64))
+    answered = sum((~np.isnan(part) for part in parts), np.zeros(len(parts[0]), dtype=np.int16))
     mean = sum(parts[1:], parts[0]) / len(parts)
     return _Tally(composite, mean, answered, np.zeros_like(answered), len(parts))
 

@@ -62,7 +62,7 @@ class _Manifest(_Part):
     instrument: Name
     version: Text
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")]
-    name: Name
+    pack: Name
     source: Text
     redistributable: StrictBool
     demonstration: StrictBool = False
@@ -73,7 +73,7 @@ class _Manifest(_Part):
 class _Pack(_Part):
     """A wording file. option: one label per option of each response set, in the order of its codes."""
 
-    pack: _Manifest
+    wording: _Manifest
     recall: dict[Name, Text] = {}
     option: dict[Name, tuple[Text, ...]]
     item: dict[Code, Text]
@@ -94,7 +94,7 @@ def wording_of(instrument: Instrument, language: str, pack: str = "demo", folder
     except ValidationError as error:
         raise Refused(faults_of(error, document)) from None
     faults = [
-        *_manifest_faults(words.pack, document, instrument, language, pack),
+        *_manifest_faults(words.wording, document, instrument, language, pack),
         *_set_faults(words, document, instrument),
         *_option_faults(words, document, instrument),
     ]
@@ -112,12 +112,12 @@ def _wording(words: _Pack, document: Document, instrument: Instrument) -> Wordin
         )
         for item in instrument.items
     }
-    manifest = words.pack
+    manifest = words.wording
     return Wording(
         instrument=manifest.instrument,
         version=manifest.version,
         language=manifest.language,
-        pack=manifest.name,
+        pack=manifest.pack,
         title=manifest.title,
         demonstration=manifest.demonstration,
         banner=manifest.banner,
@@ -129,17 +129,17 @@ def _wording(words: _Pack, document: Document, instrument: Instrument) -> Wordin
 def _manifest_faults(
     manifest: _Manifest, document: Document, instrument: Instrument, language: str, pack: str
 ) -> Iterator[Fault]:
-    expected = {"instrument": instrument.id, "version": instrument.version, "language": language, "name": pack}
+    expected = {"instrument": instrument.id, "version": instrument.version, "language": language, "pack": pack}
     for key, value in expected.items():
         if getattr(manifest, key) != value:
             yield document.fault(
-                ("pack", key),
+                ("wording", key),
                 f"this file is for {key} {getattr(manifest, key)}, but {value} is asked for",
                 f'Use the file made for {value}; write {key} = "{value}" only if its words are.',
             )
     if manifest.demonstration and manifest.banner is None:
         yield document.fault(
-            ("pack", "demonstration"), "a demonstration has no banner", "Say in `banner` what these words are not."
+            ("wording", "demonstration"), "a demonstration has no banner", "Say in `banner` what these words are not."
         )
 
 

@@ -37,14 +37,24 @@ class Said:
         return f"Said({self.instrument}, {self.item})"
 
 
-def start(connection: Connection, protocol: Protocol, opened: Opened, *, language: str, now: datetime) -> None:
-    """Begin an assessment: its forms are made, with the words they are asked in. Beginning again changes nothing."""
-    if _forms(connection, opened.assessment):
-        return
-    visit = protocol.schedule.visits[opened.visit]
-    with entry(connection, chain=opened.site, action="assessment started", by=_by(opened), at=now) as made:
-        made.update(Assessment, opened.assessment, started_at=now)
-        made.insert_all(Form, [_form(protocol, opened, code, language) for code in visit.instruments])
+def start(connection: Connection, protocol: Protocol, opened: Opened, *, language: str, now: datetime) -> str:
+    """Begin an assessment: its forms are made, with the words they are asked in. Returns the language of those words.
+
+    Beginning again changes nothing, but for the language as long as nothing is answered.
+    """
+    begun_in = connection.execute(select(Form.language).where(Form.assessment == opened.assessment)).scalar()
+    if begun_in is None:
+        visit = protocol.schedule.visits[opened.visit]
+        with entry(connection, chain=opened.site, action="assessment started", by=_by(opened), at=now) as made:
+            made.update(Assessment, opened.assessment, started_at=now)
+            made.insert_all(Form, [_form(protocol, opened, code, language) for code in visit.instruments])
+    elif begun_in == language or given(connection, opened.assessment):
+        return begun_in
+    else:
+        with entry(connection, chain=opened.site, action="language chosen", by=_by(opened), at=now) as made:
+            for code, form in _forms(connection, opened.assessment).items():
+                made.update(Form, form, language=language, wording_sha256=protocol.wordings[code, language].sha256)
+    return language
 
 
 def save(

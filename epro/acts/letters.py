@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from scheduler.ports import Claimed, Letter, Outcome, Refused, Trace, Withheld
-from scheduler.texts import render
 from sqlalchemy import Connection, Engine, select
 
 from epro.acts import links, patients
@@ -23,6 +21,8 @@ from epro.store.contacts import Cipher
 from epro.store.database import reading, writing
 from epro.store.facts import Facts
 from epro.store.models import Assessment, Contact, Link
+from scheduler.ports import Claimed, Letter, Outcome, Refused, Trace, Withheld
+from scheduler.texts import render
 
 OPTED_OUT_CODE = 21610  # Twilio: the recipient has replied STOP
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from zoneinfo import available_timezones
 
-from scheduler.changes import Changes
 from sqlalchemy import Connection, select
 
 from epro.acts import links
@@ -23,6 +23,7 @@ from epro.store.audit import Actor, Entry, entry
 from epro.store.contacts import Cipher, NotAMobile, parse_mobile
 from epro.store.facts import Facts
 from epro.store.models import Allocation, Contact, Patient, PatientEvent
+from scheduler.changes import Changes
 
 EARLIEST = date(1990, 1, 1)  # no trial that runs on this began before
 PERSONNUMMER = re.compile(r"(?:\d{2})?\d{6}[-+]?\d{4}")
@@ -50,7 +51,7 @@ def enrol(
     connection: Connection, protocol: Protocol, cipher: Cipher, asked: Enrolment, *, by: Actor, now: datetime
 ) -> Changes:
     """Enter a patient and plan everything that follows. Raises Refusal with every fault; then nothing is kept."""
-    wrongs = list(_wrongs_of(connection, protocol, asked, now))
+    wrongs = list(wrongs_of(connection, protocol, asked, now))
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=asked.site, action="patient enrolled", by=by, at=now) as opened:
@@ -147,8 +148,11 @@ def _end(
 
 def record(
     connection: Connection, protocol: Protocol, subject: str, kind: str, *, on: date, by: Actor, now: datetime
-) -> Changes:
-    """Record surgery, progression, or a day the patient was known to be alive (a call, a visit, an import)."""
+) -> None:
+    """Record surgery, progression, or a day the patient was known to be alive (a call, a visit, an import).
+
+    The plan is made anew only when visits of this trial hang on the event.
+    """
     if kind not in HAPPENINGS:
         raise ValueError(f"{kind} is not recorded by itself; one of {', '.join(HAPPENINGS)}")
     known = known_patient(connection, subject)
@@ -157,7 +161,8 @@ def record(
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now) as opened:
         _happened(opened, subject, kind, on)
-        return replan(connection, protocol, subject, entry=opened, now=now)
+        if kind in protocol.schedule.anchors:
+            replan(connection, protocol, subject, entry=opened, now=now)
 
 
 def allow_texts(
@@ -183,12 +188,12 @@ def opt(connection: Connection, protocol: Protocol, subject: str, *, out: bool, 
 def change_number(
     connection: Connection, protocol: Protocol, cipher: Cipher, subject: str, *, phone: str, by: Actor, now: datetime
 ) -> Changes:
-    """Give a patient another number. Links sent to the old one are closed. Raises Refusal when it cannot be a mobile."""
+    """Give a patient another number; links sent to the old one are closed. Raises Refusal when it is no mobile."""
     known = known_patient(connection, subject)
     try:
         e164 = parse_mobile(phone, protocol.trial.country)
     except NotAMobile as error:
-        raise Refusal([Wrong("phone", str(error).replace("%", "%%"))]) from None
+        raise Refusal([Wrong("phone", error.message, error.values)]) from None
     with entry(connection, chain=known.site, action="number changed", by=by, at=now) as opened:
         if known.contact is not None:
             opened.update(Contact, known.contact, until_at=now)
@@ -238,7 +243,8 @@ def _keep_number(opened: Entry, cipher: Cipher, subject: str, e164: str) -> None
     )
 
 
-def _wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now: datetime) -> Iterator[Wrong]:
+def wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now: datetime) -> Iterator[Wrong]:
+    """Everything for which `enrol` would refuse."""
     yield from _wrong_subject(connection, protocol, asked.subject)
     yield from _not_among("site", asked.site, protocol.sites)
     yield from _not_among("language", asked.language, protocol.trial.languages)
@@ -247,6 +253,8 @@ def _wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now
     for code in asked.strata:
         if code not in protocol.strata:
             yield Wrong(code, N_("The trial has no stratum of this name."))
+    if asked.zone is not None and asked.zone not in available_timezones():
+        yield Wrong("zone", N_("No time zone has this name. Write it like Europe/Stockholm."))
     if not asked.eligible:
         yield Wrong("eligible", N_("Every criterion of the checklist must be met and ticked."))
     yield from _wrong_date(protocol, "consented_on", asked.consented_on, now, EARLIEST)
@@ -254,7 +262,7 @@ def _wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now
         try:
             parse_mobile(asked.phone, protocol.trial.country)
         except NotAMobile as error:
-            yield Wrong("phone", str(error).replace("%", "%%"))
+            yield Wrong("phone", error.message, error.values)
     if (asked.randomised_on is None) != (asked.arm is None):
         missing = "arm" if asked.arm is None else "randomised_on"
         yield Wrong(missing, N_("Arm and randomisation date belong together: give both, or neither yet."))

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from scheduler.changes import Changes
-from scheduler.planning import Plan, Status
 from sqlalchemy import Connection, select
 
 import scheduler
@@ -19,8 +17,16 @@ from epro.store.audit import Entry
 from epro.store.facts import Facts
 from epro.store.models import Assessment
 from scheduler import ledger
+from scheduler.changes import Changes
+from scheduler.planning import Plan, Status
 
-FIRST_VERSION = 1
+WINDOW = {  # column of the assessment: what the plan calls it
+    "schedule_version": "version",
+    "due_on": "due_on",
+    "opens_at": "opens_at",
+    "closes_at": "closes_at",
+    "expected": "expected",
+}
 
 
 def plan_of(connection: Connection, protocol: Protocol, known: Facts, now: datetime | None) -> Plan:
@@ -55,22 +61,15 @@ def replan(connection: Connection, protocol: Protocol, subject: str, *, entry: E
 
 
 def _write_windows(connection: Connection, plan: Plan, entry: Entry) -> None:
-    there = {
-        row.visit: row
-        for row in connection.execute(select(Assessment.id, Assessment.visit).where(Assessment.subject == plan.subject))
-    }
+    known = select(Assessment.id, Assessment.visit, *(getattr(Assessment, name) for name in WINDOW))
+    there = {row.visit: row for row in connection.execute(known.where(Assessment.subject == plan.subject))}
     new = []
     for visit in plan.visits:
-        window = {
-            "schedule_version": visit.version,
-            "due_on": visit.due_on,
-            "opens_at": visit.opens_at,
-            "closes_at": visit.closes_at,
-            "expected": visit.expected,
-        }
-        if visit.code in there:
-            entry.update(Assessment, there[visit.code].id, **window)
-        else:
+        window = {column: getattr(visit, name) for column, name in WINDOW.items()}
+        row = there.get(visit.code)
+        if row is None:
             new.append({"subject": plan.subject, "visit": visit.code, **window})
+        elif any(getattr(row, column) != value for column, value in window.items()):
+            entry.update(Assessment, row.id, **window)
     if new:
         entry.insert_all(Assessment, new)

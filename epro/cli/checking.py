@@ -9,7 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from epro.protocol import Protocol, read_protocol, what_live_lacks
+from epro.checking import check as check_file
+from epro.protocol import Protocol, what_live_lacks
 from questionnaires.located import Refused
 
 
@@ -22,7 +23,7 @@ def check(file: Path, as_json: bool) -> None:
     Example: epro check epro/trials/breclim-2.toml
     """
     try:
-        protocol = read_protocol(file)
+        protocol = check_file(file)
     except Refused as refused:
         if as_json:
             faults = [{"file": f.file, "line": f.line, "what": f.what, "cure": f.cure} for f in refused.faults]
@@ -52,7 +53,7 @@ def _outline(protocol: Protocol) -> dict[str, object]:
 
 
 def _print(protocol: Protocol) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     trial = protocol.trial
     console.print(f"[bold]{trial.title}[/bold]")
     console.print(
@@ -73,8 +74,9 @@ def _print(protocol: Protocol) -> None:
         for criterion in criteria:
             console.print(f"  {sign} {criterion}")
     console.print()
-    console.print(_visits(protocol))
-    console.print(_ladder(protocol))
+    tables = Console(highlight=False, width=max(console.width, 110))
+    tables.print(_visits(protocol))
+    tables.print(_ladder(protocol))
     quiet = protocol.schedule.quiet
     if quiet:
         console.print(f"No text leaves between {quiet.start:%H:%M} and {quiet.end:%H:%M} of the patient's clock.")

@@ -10,7 +10,8 @@ import click
 
 from epro.acts import imports, patients
 from epro.cli.serving import COMMAND, released
-from epro.opening import House, open_house
+from epro.house import House
+from epro.opening import open_house
 from epro.queries.timeline import planned_texts
 from epro.settings import read_settings
 from epro.store.database import reading, writing
@@ -48,7 +49,7 @@ def enrol(subject: str, strata: tuple[str, ...], as_json: bool, **given: object)
         eligible=bool(given["eligible"]),
         texts_allowed=bool(given["texts_allowed"]),
         phone=given["phone"] or None,  # type: ignore[arg-type]
-        randomised_on=_day(given["randomised_on"]),
+        randomised_on=_day(given["randomised_on"]),  # type: ignore[arg-type]
         arm=given["arm"] or None,  # type: ignore[arg-type]
     )
     with writing(house.engine) as connection:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from epro.opening import House, carrier_of, letters_of, open_house, sending_clock
+from epro.house import House
+from epro.opening import carrier_of, letters_of, open_house, sending_clock
 from epro.settings import read_settings
 from epro.store.audit import Actor
 from epro.store.database import writing
@@ -24,8 +25,11 @@ def release() -> None:
     Example: EPRO_DATABASE_URL=postgresql://epro@db/epro epro release
     """
     from epro.acts.trial import adopt
+    from epro.checking import check
 
-    house = open_house(read_settings())
+    settings = read_settings()
+    check(settings.trial)
+    house = open_house(settings)
     migrate(house.engine)
     with writing(house.engine) as connection:
         n = adopt(connection, house.protocol, by=COMMAND, now=house.clock())

@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from epro.rehearsal.numbers import is_fictional
 from scheduler.carriers.console import Console
 from scheduler.ports import Accepted, CannotTell, Letter, NotFound, Refused, Trace, Unknown
-
-from epro.rehearsal.numbers import is_fictional
 
 LINK = re.compile(r"/p/([a-z2-7]{26})")
 

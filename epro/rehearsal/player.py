@@ -1,8 +1,8 @@
 """Play a simulated trial from its first enrolment to now, by the verbs of real life.
 
 Everything happens at an instant of a queue: a nurse enrols, randomises, records; the clock ticks when a text is due;
-the carrier reports; the patient who got a link opens it, answers, stops, comes back, submits. Nothing is written behind the
-verbs' backs, and no clock of the machine is asked.
+the carrier reports; the patient who got a link opens it, answers, stops, comes back, submits. Nothing is written behind
+the verbs' backs, and no clock of the machine is asked.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from analysis.simulation import SimulatedTrial
-from scheduler.ports import Receipt
 from sqlalchemy import select
 
 import scheduler
+from analysis.simulation import SimulatedTrial
 from epro.acts import answers, links, patients
 from epro.acts.answers import Said
-from epro.opening import House, letters_of
+from epro.house import House
+from epro.opening import letters_of
 from epro.rehearsal.carrier import Handed, RehearsalCarrier
 from epro.rehearsal.numbers import fictional_mobile
 from epro.store import facts
@@ -29,6 +29,7 @@ from epro.store.audit import Actor, entry
 from epro.store.database import reading, writing
 from epro.store.models import Assessment
 from scheduler import ledger
+from scheduler.ports import Receipt
 
 RECEIPT_AFTER = timedelta(seconds=6)
 TABLET_AFTER = timedelta(minutes=25)
@@ -37,7 +38,8 @@ CALL_AFTER_DAYS = 3  # the nurse calls this long after the last text
 STEP_OF_WAVE = {0: "invite", 1: "reminder-1", 2: "reminder-2"}
 LAST_STEP = "reminder-2"
 CALLED = 3  # the wave of those who answer after a nurse's call
-RESUMES = 0.08
+VITAL_STATUS_EVERY = timedelta(days=91)
+TRIAL_OFFICE = Actor("trial.office@demo.example", "trial_office", "import")
 Progress = Callable[[int, int], None]
 
 
@@ -98,8 +100,27 @@ class Player:
         return self.clock.at
 
     def _enter_patients(self) -> None:
-        for n, patient in enumerate(self.simulated.patients.to_dict("records")):
+        for n, subject in enumerate(self.simulated.patients["subject"]):
+            patient = self.simulated.patient(subject)
             self._at(self._clock_time(patient["consented_on"], 9, n), self._enrolment(n, patient))
+
+        self._plan_vital_status()
+
+    def _plan_vital_status(self) -> None:
+        """The trial office asks the population register at intervals who is alive."""
+        asked_at = self.clock.at + VITAL_STATUS_EVERY
+        while asked_at < self.until:
+            self._at(asked_at, self._vital_status)
+            asked_at += VITAL_STATUS_EVERY
+
+    def _vital_status(self, now: datetime) -> None:
+        on = now.astimezone(self.house.protocol.zone).date()
+        act: dict[str, Any] = {"on": on, "by": TRIAL_OFFICE, "now": now}
+        for subject in self.simulated.patients["subject"]:
+            patient = self.simulated.patient(subject)
+            if patient["consented_on"] < on and not (_is_day(patient["died_on"]) and patient["died_on"] <= on):
+                with writing(self.house.engine) as connection:
+                    patients.record(connection, self.house.protocol, subject, facts.SEEN_ALIVE, **act)
 
     def _enrolment(self, n: int, patient: Mapping[str, Any]) -> Callable[[datetime], None]:
         def happen(now: datetime) -> None:

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from analysis.simulation import simulate
-from scheduler.carriers.console import Console
 from sqlalchemy import MetaData, func, select
 
+from analysis.simulation import simulate
 from epro.acts import links, users
 from epro.acts.trial import adopt
-from epro.opening import OUTBOX, House, open_house
+from epro.house import House
+from epro.opening import OUTBOX, open_house
 from epro.rehearsal.carrier import LINK, RehearsalCarrier
 from epro.rehearsal.player import PlayedClock, Player
 from epro.settings import Settings
@@ -20,6 +20,7 @@ from epro.store.audit import TRIAL_CHAIN, Actor, entry
 from epro.store.database import reading, writing
 from epro.store.migrating import migrate, revision_of
 from epro.store.models import Audit
+from scheduler.carriers.console import Console
 
 SIMULATED = "trial simulated"
 REHEARSAL = Actor("rehearsal", "operator", "command")

@@ -24,7 +24,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, text, update
 
-from epro.store.models import Audit, AuditValue, Base
+from epro.store.models import Audit, AuditValue, Base, table_of
 
 TRIAL_CHAIN = "trial"  # the chain of what belongs to no site
 GENESIS = "0" * 64
@@ -67,8 +67,8 @@ class Entry:
 
     def insert_all(self, model: type[Base], rows: Sequence[dict[str, Any]]) -> list[Any]:
         """Add several rows in one statement and tell of each. Returns their primary keys in the same order."""
-        table = model.__table__
-        statement = insert(model).returning(*table.primary_key.columns, sort_by_parameter_order=True)
+        table = table_of(model)
+        statement = insert(table).returning(*table.primary_key.columns, sort_by_parameter_order=True)
         keys = [tuple(key) for key in self.connection.execute(statement, [{**row, "entry": self.id} for row in rows])]
         hidden = UNAUDITED.get(model.__tablename__, set())
         for key, row in zip(keys, rows, strict=True):
@@ -78,14 +78,15 @@ class Entry:
 
     def update(self, model: type[Base], key: Any, **values: Any) -> bool:
         """Change the columns of one row that differ, and tell of each. Returns whether anything differed."""
-        columns = model.__table__.primary_key.columns
+        table = table_of(model)
+        columns = table.primary_key.columns
         keys = key if isinstance(key, tuple) else (key,)
         here = [column == part for column, part in zip(columns, keys, strict=True)]
-        named = [model.__table__.c[name] for name in values]
+        named = [table.c[name] for name in values]
         before = self.connection.execute(select(*named).where(*here)).one()._mapping
         changed = {name: value for name, value in values.items() if before[name] != value}
         if changed:
-            self.connection.execute(update(model).where(*here).values(**changed, entry=self.id))
+            self.connection.execute(update(table).where(*here).values(**changed, entry=self.id))
             hidden = UNAUDITED.get(model.__tablename__, set())
             for name, value in changed.items():
                 if name not in hidden:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from epro.store.models import Assessment, Contact, Patient, PatientEvent
 
@@ -80,7 +81,7 @@ def facts_of(connection: Connection, subjects: Iterable[str] | None = None) -> d
     """The facts of these patients (None = all), in four statements however many they are."""
     wanted = None if subjects is None else sorted(set(subjects))
 
-    def among(column):  # type: ignore[no-untyped-def]
+    def among(column: InstrumentedAttribute[str]) -> list[ColumnElement[bool]]:
         return [] if wanted is None else [column.in_(wanted)]
 
     patients = connection.execute(select(Patient.__table__).where(*among(Patient.subject))).all()

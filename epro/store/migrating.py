@@ -20,9 +20,9 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest revision, in one transaction."""
     with engine.begin() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        settings = config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
 
 
 def revision_of(engine: Engine) -> str | None:
@@ -32,10 +32,10 @@ def revision_of(engine: Engine) -> str | None:
 
 
 def newest_revision() -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return ScriptDirectory.from_config(config()).get_current_head()
 
 
-def _config() -> Config:
+def config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config

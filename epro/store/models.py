@@ -7,11 +7,12 @@ that tells of it: a foreign key held back until commit, so that no row is kept w
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
+
+from sqlalchemy import JSON, Boolean, ForeignKey, Index, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from scheduler.instants import Instant
-from sqlalchemy import JSON, Boolean, ForeignKey, Index, MetaData, Text, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -25,6 +26,11 @@ NAMING = {
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = {datetime: Instant(), dict[str, Any]: JSON(), list[Any]: JSON()}  # noqa: RUF012
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table of a model, for statements built from it."""
+    return cast(Table, model.__table__)
 
 
 def _entry() -> ForeignKey:

@@ -1,0 +1,82 @@
+"""Do the arms' survival curves differ by more than chance, within strata?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from analysis.results import CannotEstimate, Result
+from analysis.survival.outcome import Labels, Mask, Numbers, labels, outcome
+
+
+@dataclass(frozen=True)
+class LogRank(Result):
+    """Log-rank test. groups: by arm, n, observed, expected. strata: how many of them had a death."""
+
+    chi_square: float
+    df: int
+    p: float
+    groups: pd.DataFrame
+    strata: int
+
+    def title(self) -> str:
+        test = f"chi-square {self.chi_square:.6g} on {self.df} df, p {self.p:.4g}"
+        return f"Log-rank test, strata with events: {self.strata}; {test}"
+
+    def to_frame(self) -> pd.DataFrame:
+        return self.groups
+
+
+def logrank(
+    time: ArrayLike, event: ArrayLike, arm: ArrayLike, *, strata: ArrayLike | pd.DataFrame | None = None
+) -> LogRank:
+    """Log-rank test between arms, stratified where strata are given.
+
+    time: (n,) >= 0. event: (n,) bool. arm: (n,) labels, two or more. strata: (n,) or (n, k) labels; observed minus
+    expected and the hypergeometric variance are added up over strata (Peto and others 1977).
+    Raises BadInput, and CannotEstimate when there is one arm or no event tells the arms apart.
+    """
+    times, events = outcome(time, event)
+    group, stratum = labels([("arm", arm)], len(times)), labels([("strata", strata)], len(times))
+    arms = sorted(set(group))
+    if len(arms) < 2:
+        raise CannotEstimate("all patients are in one arm")
+    observed, expected = np.zeros(len(arms)), np.zeros(len(arms))
+    variance = np.zeros((len(arms), len(arms)))
+    informative = 0
+    for label in sorted(set(stratum)):
+        mine = stratum == label
+        o, e, v = _compared(times[mine], events[mine], group[mine], arms)
+        observed, expected, variance = observed + o, expected + e, variance + v
+        informative += bool(o.sum())
+    met = np.flatnonzero(expected > 0)
+    df = len(met) - 1
+    if df < 1 or np.linalg.matrix_rank(variance) < df:
+        raise CannotEstimate("no event happened while patients of more than one arm were followed")
+    kept = met[:-1]
+    difference = (observed - expected)[kept]
+    chi_square = float(difference @ np.linalg.solve(variance[np.ix_(kept, kept)], difference))
+    table = pd.DataFrame(
+        {"n": [int((group == each).sum()) for each in arms], "observed": observed, "expected": expected}
+    )
+    table.index = pd.Index(arms, name="arm")
+    return LogRank(chi_square, df, float(stats.chi2.sf(chi_square, df)), table, informative)
+
+
+def _compared(times: Numbers, events: Mask, group: Labels, arms: Sequence[str]) -> tuple[Numbers, Numbers, Numbers]:
+    """Observed and expected events by arm, and the variance of their difference, within one stratum."""
+    at = np.unique(times[events])
+    at_risk, died = np.zeros((len(arms), len(at))), np.zeros((len(arms), len(at)))
+    for row, arm in enumerate(arms):
+        mine = np.sort(times[group == arm])
+        at_risk[row] = len(mine) - np.searchsorted(mine, at, side="left")
+        deaths = np.sort(times[(group == arm) & events])
+        died[row] = np.searchsorted(deaths, at, side="right") - np.searchsorted(deaths, at, side="left")
+    n, d = at_risk.sum(axis=0), died.sum(axis=0)
+    share = at_risk / n
+    weight = np.where(n > 1, d * (n - d) / np.maximum(n - 1, 1), 0.0)
+    variance = np.diag((weight * share).sum(axis=1)) - (weight * share) @ share.T
+    return died.sum(axis=1), (d * share).sum(axis=1), variance

@@ -1,0 +1,57 @@
+"""Are times, events and labels what an estimator of survival can take?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.results import BadInput, CannotEstimate
+
+Numbers = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Labels = NDArray[np.object_]
+
+CONFIDENCE = 0.95
+
+
+def outcome(time: ArrayLike, event: ArrayLike) -> tuple[Numbers, Mask]:
+    """Times and events as checked arrays. Raises BadInput, and CannotEstimate when there is nobody."""
+    times = np.asarray(time, dtype=np.float64)
+    flags = np.asarray(event)
+    if len(times) == 0:
+        raise CannotEstimate("there are no patients")
+    if times.shape != flags.shape or times.ndim != 1:
+        raise BadInput(f"time has shape {times.shape}, event {flags.shape}.\n  Give one number of each per patient.")
+    bad = ~(times >= 0) | ~np.isfinite(times)
+    if bad.any():
+        raise BadInput(f"time is missing, infinite or negative in rows {_shown(bad)}.\n  Give times from 0 on.")
+    if pd.isna(flags).any() or not np.isin(flags, (0, 1)).all():
+        strange = pd.isna(flags) | ~np.isin(flags, (0, 1))
+        raise BadInput(f"event is neither true nor false in rows {_shown(strange)}.\n  Give True or False.")
+    return times, flags.astype(np.bool_)
+
+
+def labels(parts: Sequence[tuple[str, Any]], n: int) -> Labels:
+    """(n,) one label per patient, of all the columns given; "all" when there are none. Keeps single labels' order."""
+    columns: list[pd.Series[Any]] = []
+    for name, given in parts:
+        if given is None:
+            continue
+        frame = given if isinstance(given, pd.DataFrame) else pd.DataFrame({name: np.asarray(given, dtype=object)})
+        if len(frame) != n:
+            raise BadInput(f"{name} has {len(frame)} rows, time has {n}.\n  Give one label per patient.")
+        for column in frame.columns:
+            if (gaps := frame[column].isna()).any():
+                raise BadInput(f"{column} is missing in rows {_shown(gaps)}.\n  Give a label to every patient.")
+            columns.append(frame[column].astype(object).reset_index(drop=True))
+    if not columns:
+        return np.full(n, "all", dtype=object)
+    joined = [", ".join(map(str, values)) for values in zip(*columns, strict=True)]
+    return np.array(joined, dtype=object)
+
+
+def _shown(mask: Any) -> str:
+    rows = np.flatnonzero(np.asarray(mask)).tolist()
+    return ", ".join(map(str, rows[:5])) + (" ..." if len(rows) > 5 else "")

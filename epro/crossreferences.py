@@ -1,0 +1,92 @@
+"""Do the parts of a trial file agree where no library can see both sides?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import questionnaires
+from epro.store.contacts import NotAMobile, parse_mobile
+from questionnaires.definition import Instrument
+from questionnaires.located import Document, Fault, Refused
+from questionnaires.wording import wording_of
+
+if TYPE_CHECKING:
+    from epro.protocol import Sections
+    from scheduler.schedule import Schedule
+
+ANCHORS_OF_EVERY_TRIAL = ("consent", "randomisation")
+
+
+def unknown_sections(document: Document, known: Sequence[str]) -> Iterator[Fault]:
+    for name in document.data:
+        if name not in known:
+            listed = ", ".join(f"[{each}]" for each in known)
+            yield document.fault((name,), f"there is no section [{name}]", f"The sections are {listed}.")
+
+
+def disagreements(document: Document, sections: Sections) -> Iterator[Fault]:
+    """Between the service's sections and [analysis]."""
+    for code, site in sections.sites.items():
+        try:
+            parse_mobile(site.phone, sections.trial.country)
+        except NotAMobile as error:
+            yield document.fault(("sites", code, "phone"), f"the phone of site {code} cannot be called", str(error))
+    analysis: dict[str, Any] = document.data.get("analysis", {})
+    reference = analysis.get("reference_arm")
+    if reference is not None and reference not in sections.arms:
+        arms = f"The arms are {', '.join(sections.arms)}."
+        yield document.fault(("analysis", "reference_arm"), f"no arm is called {reference!r}", arms)
+    for position, stratum in enumerate(analysis.get("strata", ())):
+        if stratum not in sections.strata:
+            strata = f"The strata are {', '.join(sections.strata)}."
+            yield document.fault(("analysis", "strata", position), f"no stratum is called {stratum!r}", strata)
+
+
+def missing_for_schedule(document: Document, sections: Sections, schedule: Schedule) -> Iterator[Fault]:
+    """What the visits and the texts need and do not have: anchors, languages, instruments, wordings."""
+    for anchor in ANCHORS_OF_EVERY_TRIAL:
+        if anchor not in schedule.anchors:
+            cure = f'Add it under [anchors]: {anchor} = "...".'
+            yield document.fault(("anchors",), f"the anchor {anchor} is missing", cure)
+    for language in sections.trial.languages:
+        if language not in schedule.texts:
+            cure = f"Add texts for {language}, or take it from [trial] languages."
+            yield document.fault(("texts",), f"there are no texts in {language!r}", cure)
+    for code, visit in schedule.visits.items():
+        for position, instrument in enumerate(visit.instruments):
+            yield from _missing_words(document, sections, ("visit", code, "instruments", position), instrument)
+
+
+def _missing_words(
+    document: Document, sections: Sections, at: tuple[str | int, ...], instrument: str
+) -> Iterator[Fault]:
+    try:
+        loaded = questionnaires.load(instrument)
+    except LookupError as error:
+        yield _as_fault(document, at, error)
+        return
+    except Refused as refused:
+        yield from refused.faults
+        return
+    if instrument not in sections.wording:
+        what = f"[wording] does not say in which words {instrument} is asked"
+        yield document.fault(at, what, f'Add {instrument} = "demo" under [wording].')
+        return
+    for language in sections.trial.languages:
+        yield from _wording_faults(document, sections, loaded, language)
+
+
+def _wording_faults(document: Document, sections: Sections, instrument: Instrument, language: str) -> Iterator[Fault]:
+    try:
+        wording_of(instrument, language, pack=sections.wording[instrument.id])
+    except Refused as refused:
+        yield from refused.faults
+    except LookupError as error:
+        yield _as_fault(document, ("wording", instrument.id), error)
+
+
+def _as_fault(document: Document, at: tuple[str | int, ...], error: LookupError) -> Fault:
+    """A library's "there is no such thing" with its cure on the second line, at a place of this file."""
+    what, _, cure = str(error).partition("\n")
+    return document.fault(at, what, cure.strip())

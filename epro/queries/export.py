@@ -1,0 +1,158 @@
+"""Write the trial folder: who took part, which forms were due and came, and every current answer. No contact data.
+
+The columns are declared in `analysis.trial`, which also writes and reads the folder back before this says done.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, func, select
+
+from analysis.trial import Trial, write_trial
+from epro.assessments import COMPLETED, EXCUSED, answered_after_randomisation, state_of
+from epro.house import House
+from epro.protocol import CONSENT, RANDOMISATION, Protocol
+from epro.store import facts
+from epro.store.database import reading
+from epro.store.facts import Facts
+from epro.store.models import Allocation, Answer, Assessment, Form
+from questionnaires.catalogue import file_of
+
+ALIVE = (CONSENT, RANDOMISATION, facts.SURGERY, facts.PROGRESSION, facts.SEEN_ALIVE, facts.WITHDRAWAL)
+AFTER_RANDOMISATION = "after_randomisation"
+
+
+def export(house: House, folder: Path, *, now: datetime) -> Trial:
+    """Write the folder as it stands at `now`, and return it as read back. Raises analysis' typed errors, OSError."""
+    protocol = house.protocol
+    with reading(house.engine) as connection:
+        known = facts.facts_of(connection)
+        arms = {row.subject: row.arm for row in connection.execute(select(Allocation.subject, Allocation.arm))}
+        answers = _answers(connection, protocol)
+        forms = _forms(connection, protocol, known, now)
+    return write_trial(
+        folder,
+        subjects=_subjects(protocol, known, arms, answers),
+        forms=forms,
+        answers=answers,
+        plan=protocol.document.data,
+        data_cut=_day(now, protocol),
+        epro_version=version("epro"),
+        instruments=[file_of(code) for code in protocol.instruments],
+    )
+
+
+def _subjects(protocol: Protocol, known: dict[str, Facts], arms: dict[str, str], answers: pd.DataFrame) -> pd.DataFrame:
+    last_answer = answers.groupby("subject")["answered_at"].max() if len(answers) else pd.Series(dtype=object)
+    rows = []
+    for subject, patient in sorted(known.items()):
+        on = patient.anchors
+        answered_on = _day(last_answer[subject], protocol) if subject in last_answer.index else None
+        rows.append(
+            {
+                "subject": subject,
+                "site": patient.site,
+                "arm": arms.get(subject),
+                **{code: patient.strata.get(code) for code in protocol.strata},
+                "consented_on": on.get(CONSENT),
+                "randomised_on": on.get(RANDOMISATION),
+                "surgery_on": on.get(facts.SURGERY),
+                "progression_on": on.get(facts.PROGRESSION),
+                "died_on": on.get(facts.DEATH),
+                "withdrawn_on": on.get(facts.WITHDRAWAL),
+                "last_alive_on": _last_alive(patient, answered_on),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _last_alive(patient: Facts, answered_on: date | None) -> date:
+    """The last day the patient was known to be alive: an answer, a call, a visit, an import; never the export's day."""
+    seen = [event.on for kind, event in patient.events.items() if kind in ALIVE]
+    last = max(day for day in [*seen, answered_on] if day is not None)
+    died = patient.events.get(facts.DEATH)
+    return min(last, died.on) if died else last
+
+
+def _forms(connection: Connection, protocol: Protocol, known: dict[str, Facts], now: datetime) -> pd.DataFrame:
+    started = {
+        (row.assessment, row.instrument): row
+        for row in connection.execute(
+            select(Form.assessment, Form.instrument, Form.version, Form.mode, Form.language, Form.wording_sha256)
+        )
+    }
+    rows = []
+    for assessment in connection.execute(select(Assessment.__table__).order_by(Assessment.subject, Assessment.due_on)):
+        patient = known[assessment.subject]
+        state = state_of(assessment, now, patient.enrolled_at)
+        visit = protocol.schedule.visits[assessment.visit]
+        for instrument in visit.instruments:
+            form = started.get((assessment.id, instrument))
+            rows.append(
+                {
+                    "subject": assessment.subject,
+                    "visit": assessment.visit,
+                    "month": visit.month,
+                    "instrument": instrument,
+                    "version": form.version if form else protocol.instruments[instrument].version,
+                    "due_on": assessment.due_on,
+                    "opens_on": _day(assessment.opens_at, protocol),
+                    "closes_on": _day(assessment.closes_at - timedelta(seconds=1), protocol),
+                    "expected": assessment.expected,
+                    "state": state,
+                    "reason": _reason(assessment, state, patient, visit.baseline, protocol),
+                    "mode": form.mode if form else None,
+                    "language": form.language if form else None,
+                    "completed_at": assessment.completed_at,
+                    "wording_sha256": form.wording_sha256 if form else None,
+                    "schedule_version": assessment.schedule_version,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _reason(assessment: Any, state: str, patient: Facts, baseline: bool, protocol: Protocol) -> str | None:
+    """Why a form is excused; or that a baseline was answered after its patient was randomised."""
+    if state == EXCUSED:
+        return facts.DEATH if facts.DEATH in patient.events else facts.WITHDRAWAL
+    randomised = patient.events.get(RANDOMISATION)
+    if (
+        baseline
+        and state == COMPLETED
+        and randomised
+        and answered_after_randomisation(assessment.completed_at, randomised.on, protocol.zone)
+    ):
+        return AFTER_RANDOMISATION
+    reason: str | None = assessment.reason
+    return reason
+
+
+def _answers(connection: Connection, protocol: Protocol) -> pd.DataFrame:
+    latest = select(func.max(Answer.id)).group_by(Answer.form, Answer.item)
+    rows = connection.execute(
+        select(
+            Assessment.subject,
+            Assessment.visit,
+            Form.instrument,
+            Form.version,
+            Answer.item,
+            Answer.value,
+            Answer.state,
+            Answer.received_at.label("answered_at"),
+        )
+        .join(Form, Form.id == Answer.form)
+        .join(Assessment, Assessment.id == Form.assessment)
+        .where(Answer.id.in_(latest))
+        .order_by(Assessment.subject, Assessment.due_on, Form.id, Answer.id)
+    ).all()
+    names = ["subject", "visit", "instrument", "version", "item", "value", "state", "answered_at"]
+    return pd.DataFrame(rows, columns=names).astype({"value": "Int64"})
+
+
+def _day(at: datetime, protocol: Protocol) -> date:
+    return at.astimezone(protocol.zone).date()

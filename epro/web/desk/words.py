@@ -1,0 +1,159 @@
+"""In which words does the desk say a state, a reason and an instant?"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from babel import Locale
+from flask_babel import format_date, format_timedelta, get_locale, gettext
+from markupsafe import Markup
+
+from epro import assessments
+from epro.protocol import CONSENT, RANDOMISATION
+from epro.queries import reach
+from epro.queries.timeline import STOPPED
+from epro.refusals import N_
+from epro.store import facts
+from epro.web.desk.gate import may, pages
+from epro.web.house import house
+from epro.web.house import now as this_moment
+from scheduler import arrows
+
+STATES = {
+    assessments.NOT_DUE: N_("not yet open"),
+    assessments.OPEN: N_("open"),
+    assessments.STARTED: N_("begun"),
+    assessments.COMPLETED: N_("complete"),
+    assessments.CLOSED_UNFINISHED: N_("closed unfinished"),
+    assessments.MISSED: N_("missed"),
+    STOPPED: N_("no longer asked"),
+    assessments.EXCUSED: N_("excused"),
+    assessments.BEFORE_SYSTEM: N_("before the system"),
+}
+TEXT_STATES = {
+    arrows.PLANNED: N_("planned"),
+    arrows.CLAIMED: N_("leaving now"),
+    arrows.CANCELLED: N_("cancelled"),
+    arrows.SUPERSEDED: N_("fell away"),
+    arrows.EXPIRED: N_("too late, not sent"),
+    arrows.NOT_SENDABLE: N_("no time left to send it"),
+    arrows.WITHHELD: N_("stopped before it left"),
+    arrows.REFUSED: N_("refused by the carrier"),
+    arrows.UNKNOWN: N_("perhaps sent, being checked"),
+    arrows.GIVEN_UP: N_("perhaps sent, cannot be checked"),
+    arrows.ACCEPTED: N_("sent"),
+    arrows.DELIVERED: N_("delivered"),
+    arrows.UNDELIVERED: N_("did not arrive"),
+    arrows.DELIVERY_UNKNOWN: N_("sent, no receipt"),
+}
+CODES = {  # of the carrier; twilio.com/docs/api/errors
+    21211: N_("the number does not exist"),
+    21610: N_("the patient replied STOP"),
+    21612: N_("the number cannot receive this text"),
+    21614: N_("the number is not a mobile"),
+    30003: N_("the phone was off or out of reach"),
+    30004: N_("the phone or its operator blocks texts"),
+    30005: N_("the number is not in use"),
+    30006: N_("the number is a landline or cannot be reached"),
+}
+WHY_UNREACHABLE = {
+    reach.NO_PERMISSION: N_("No permission for texts"),
+    reach.OPTED_OUT: N_("Replied STOP"),
+    reach.NO_NUMBER: N_("No phone number"),
+    arrows.UNDELIVERED: N_("The last text did not arrive"),
+    arrows.REFUSED: N_("The carrier refused the last text"),
+    arrows.UNKNOWN: N_("Nobody knows yet whether the last text left"),
+    arrows.GIVEN_UP: N_("Nobody can tell whether the last text left"),
+    arrows.NOT_SENDABLE: N_("No text can go before the window closes"),
+}
+WHAT_TO_DO = {
+    reach.NO_PERMISSION: N_("Ask for permission, or agree to answer on the clinic's tablet."),
+    reach.OPTED_OUT: N_("Call. Whoever wants texts again sends START to the number they came from."),
+    reach.NO_NUMBER: N_("Ask for a mobile number, or offer the clinic's tablet."),
+    arrows.UNDELIVERED: N_("Call and check the number; a new one is given on the patient's page."),
+    arrows.REFUSED: N_("Call and check the number; a new one is given on the patient's page."),
+    arrows.UNKNOWN: N_("Wait for the check. It is never sent again blindly. Call if the window closes soon."),
+    arrows.GIVEN_UP: N_("Call and ask whether the text came."),
+    arrows.NOT_SENDABLE: N_("Call, or offer the clinic's tablet."),
+}
+EVENTS = {
+    CONSENT: N_("Consent"),
+    RANDOMISATION: N_("Randomisation"),
+    facts.SURGERY: N_("Surgery"),
+    facts.PROGRESSION: N_("Progression"),
+    facts.SEEN_ALIVE: N_("Seen or spoken to"),
+    facts.DEATH: N_("Death"),
+    facts.WITHDRAWAL: N_("Withdrawal"),
+    facts.TEXTS_ALLOWED: N_("Permission for texts given"),
+    facts.TEXTS_REFUSED: N_("No permission for texts"),
+    facts.OPTED_OUT: N_("Replied STOP"),
+    facts.OPTED_IN: N_("Replied START"),
+}
+MODES = {"self": N_("by link"), "tablet": N_("on the clinic's tablet")}
+
+
+def visit_title(code: str) -> str:
+    """A visit as the trial file names it in the language of the page."""
+    titles = house().protocol.schedule.visits[code].title
+    return titles.get(str(get_locale())) or next(iter(titles.values()))
+
+
+def step_name(code: str) -> str:
+    """A rung of the ladder: the first is the invitation, the others are reminders, counted."""
+    codes = [step.code for step in house().protocol.schedule.ladder.steps]
+    n = codes.index(code) if code in codes else 0
+    return str(gettext("invitation") if n == 0 else gettext("reminder %(n)s", n=n))
+
+
+def weekday(on: date) -> str:
+    """The day of the week in short: it helps to choose when to call."""
+    return str(format_date(on, "EEE"))
+
+
+def instant(at: datetime) -> Markup:
+    """An instant on the trial's wall clock, with its offset, so that the hour that comes twice is told apart."""
+    local = at.astimezone(house().protocol.zone)
+    offset = f"{local:%z}"
+    return Markup('<time datetime="{}">{} <span class="offset">{}:{}</span></time>').format(
+        local.isoformat(timespec="seconds"), f"{local:%Y-%m-%d %H:%M}", offset[:3], offset[3:]
+    )
+
+
+def local_day(at: datetime) -> date:
+    return at.astimezone(house().protocol.zone).date()
+
+
+def language_name(code: str) -> str:
+    """A language in the language of the page."""
+    return str(Locale.parse(code, sep="-").get_display_name(get_locale()))
+
+
+def since(at: datetime) -> str:
+    """How long ago, in words."""
+    return str(format_timedelta(at - this_moment(), add_direction=True))
+
+
+@pages.context_processor
+def _words() -> dict[str, object]:
+    """What every template of the desk may ask for."""
+    return {
+        "protocol": house().protocol,
+        "may": may,
+        "STATES": STATES,
+        "TEXT_STATES": TEXT_STATES,
+        "CODES": CODES,
+        "WHY_UNREACHABLE": WHY_UNREACHABLE,
+        "WHAT_TO_DO": WHAT_TO_DO,
+        "EVENTS": EVENTS,
+        "MODES": MODES,
+        "visit_title": visit_title,
+        "step_name": step_name,
+        "weekday": weekday,
+        "zip": zip,
+        "instant": instant,
+        "local_day": local_day,
+        "language_name": language_name,
+        "moment": this_moment(),
+        "today": local_day(this_moment()),
+        "since": since,
+    }

@@ -1,0 +1,60 @@
+"""What does a person read when something goes wrong, and what does the log keep of it?
+
+No traceback reaches a person, and no value of a request or an answer reaches the log.
+"""
+
+from __future__ import annotations
+
+from flask import Flask, current_app, g, render_template
+from flask_babel import gettext
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+from werkzeug.exceptions import HTTPException
+
+from epro.store import database
+
+RETRY_SECONDS = "10"
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(HTTPException, _http_error)
+    for unavailable in (OperationalError, InterfaceError, PoolExhausted):
+        app.register_error_handler(unavailable, _database_error)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def _http_error(error: HTTPException) -> tuple[str, int]:
+    return _page(_said(error.code), error.code or 500)
+
+
+def _said(code: int | None) -> str:
+    known = {
+        400: gettext("The page could not understand what was sent. Go back and try again."),
+        403: gettext("You may not do this."),
+        404: gettext("There is no such page."),
+        405: gettext("There is no such page."),
+        413: gettext("What was sent is too large."),
+        429: gettext("That was too often. Wait a while and try again."),
+    }
+    return known.get(code or 500) or str(gettext("Something went wrong. Nothing was saved. Try again."))
+
+
+def _database_error(error: Exception) -> tuple[str, int, dict[str, str]]:
+    words = database.in_words(error) if isinstance(error, OperationalError) else type(error).__name__
+    current_app.logger.error("database: %s Request %s", words, g.get("request_id"))
+    said = gettext("Nothing was saved just now. Go back and try again in a moment.")
+    return *_page(said, 503), {"Retry-After": RETRY_SECONDS}
+
+
+def _unforeseen(error: Exception) -> tuple[str, int]:
+    """The log keeps the error's kind and place, never its text: that may hold a value."""
+    trace, place = error.__traceback__, ""
+    while trace:
+        code = trace.tb_frame.f_code
+        place, trace = f"{code.co_name}:{trace.tb_lineno}", trace.tb_next
+    current_app.logger.error("unforeseen %s at %s, request %s", type(error).__name__, place, g.get("request_id"))
+    return _page(_said(500), 500)
+
+
+def _page(message: str, code: int) -> tuple[str, int]:
+    return render_template("error.html", message=message), code

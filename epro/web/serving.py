@@ -1,0 +1,61 @@
+"""How is the application served? gunicorn: a few processes with a few threads each, over one database."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+
+from epro.opening import open_house
+from epro.settings import Settings
+from epro.web.app import create_app
+
+THREADS = 4  # of each worker
+GRACE_SECONDS = 20  # what a request under way may take when the service stops
+
+
+def run(settings: Settings) -> None:
+    """Serve on the settings' host and port until stopped by SIGTERM or SIGINT."""
+    Server(settings).run()
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn without its command line. Each worker opens its own house after the fork: no connection is shared."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        options: dict[str, Any] = {
+            "bind": f"{self.settings.host}:{self.settings.port}",
+            "workers": self.settings.workers,
+            "worker_class": "gthread",
+            "threads": THREADS,
+            "graceful_timeout": GRACE_SECONDS,
+            "accesslog": None,  # an address may hold a token
+            "logger_class": SilentOnRequests,
+            "control_socket_disable": True,
+            "proc_name": "epro",
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return create_app(open_house(self.settings))
+
+
+class SilentOnRequests(Logger):  # type: ignore[misc]
+    """gunicorn's log without what a request said: its address may hold a token, its sender is somebody."""
+
+    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        kind = sys.exc_info()[0]
+        self.error("a request failed outside the application: %s", kind.__name__ if kind else "unknown")
+
+    def warning(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        if str(msg).startswith("Invalid request"):
+            msg, args = "a request that is not HTTP was refused", ()
+        super().warning(msg, *args, **kwargs)

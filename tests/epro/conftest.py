@@ -1,0 +1,86 @@
+"""A small real house to act in: the shipped trial, a migrated database of each kind, a clock that stands still."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from epro.acts import patients
+from epro.acts.patients import Enrolment
+from epro.acts.trial import adopt
+from epro.house import House
+from epro.opening import open_house
+from epro.settings import Settings
+from epro.store.audit import Actor
+from epro.store.database import open_engine, writing
+from epro.store.migrating import TABLES, migrate
+
+NURSE = Actor("nurse@example.org", "nurse", "desk", "request-1")
+NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def schema(database_url: str) -> str:
+    """The URL of a database that stands at the newest revision."""
+    engine = open_engine(database_url, durable=False)
+    migrate(engine)
+    engine.dispose()
+    return database_url
+
+
+@pytest.fixture
+def house(schema: str, tmp_path: Path) -> Iterator[House]:
+    settings = Settings(
+        home=tmp_path, database_url=schema, secret_key="not a secret", contact_keys=Fernet.generate_key().decode()
+    )
+    opened = replace(open_house(settings, durable=False), clock=lambda: NOW)
+    with writing(opened.engine) as connection:
+        for tables in TABLES:
+            for table in reversed(tables.sorted_tables):
+                connection.execute(table.delete())
+    with writing(opened.engine) as connection:
+        adopt(connection, opened.protocol, by=NURSE, now=NOW)
+    yield opened
+    opened.engine.dispose()
+
+
+class Desk:
+    """A nurse at the desk of one house, whose acts each are one transaction."""
+
+    def __init__(self, house: House, now: datetime = NOW) -> None:
+        self.house, self.now = house, now
+
+    def enrol(self, subject: str = "UME-001", **changes: object) -> str:
+        asked = {
+            "subject": subject,
+            "site": subject[:3],
+            "language": "sv",
+            "strata": {"er": "pos", "metastases": "1"},
+            "consented_on": date(2027, 3, 1),
+            "eligible": True,
+            "texts_allowed": True,
+            "phone": "070-174 06 05",
+            **changes,
+        }
+        with writing(self.house.engine) as connection:
+            patients.enrol(
+                connection,
+                self.house.protocol,
+                self.house.cipher,
+                Enrolment(**asked),  # type: ignore[arg-type]
+                by=NURSE,
+                now=self.now,
+            )
+        return subject
+
+    def act(self, verb, subject: str, **asked: object) -> None:  # type: ignore[no-untyped-def]
+        with writing(self.house.engine) as connection:
+            verb(connection, self.house.protocol, subject, **asked, by=NURSE, now=self.now)
+
+
+@pytest.fixture
+def desk(house: House) -> Desk:
+    return Desk(house)

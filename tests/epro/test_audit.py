@@ -1,0 +1,99 @@
+"""The trail: in the same transaction as the change, chained, and never without it."""
+
+import json
+from datetime import date
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+
+from epro.acts import patients
+from epro.store.audit import GENESIS, entry, hash_of
+from epro.store.database import reading, writing
+from epro.store.models import Audit, AuditValue, Base, PatientEvent
+from tests.epro.conftest import NOW, NURSE
+
+
+def trail(house, chain="UME"):
+    with reading(house.engine) as connection:
+        return connection.execute(select(Audit).where(Audit.chain == chain).order_by(Audit.seq)).all()
+
+
+def values(house):
+    with reading(house.engine) as connection:
+        return {row.digest: json.loads(row.value) for row in connection.execute(select(AuditValue))}
+
+
+def test_an_entry_tells_what_was_before_and_what_is_now(house, desk):
+    desk.enrol(arm="surgery", randomised_on=date(2027, 3, 1))
+    desk.act(patients.record_death, "UME-001", on=date(2027, 3, 1))
+
+    known = values(house)
+    changes = trail(house)[-1].changes
+    expected = [(known[old], known[new]) for table, _, column, old, new in changes if column == "expected"]
+    assert table_of(changes) >= {"patient_event", "assessment"}
+    assert expected
+    assert set(expected) == {(True, False)}
+
+
+def table_of(changes):
+    return {table for table, *_ in changes}
+
+
+def test_each_entry_seals_the_one_before_it(house, desk):
+    desk.enrol()
+    desk.act(patients.allow_texts, "UME-001", allowed=False)
+    desk.act(patients.allow_texts, "UME-001", allowed=True)
+
+    previous = GENESIS
+    for row in trail(house):
+        assert row.previous == previous
+        assert row.hash == hash_of(row._mapping)
+        previous = row.hash
+
+
+def test_a_change_without_its_entry_cannot_be_committed(house, desk):
+    desk.enrol()
+    stray = {
+        "subject": "UME-001",
+        "kind": "death",
+        "happened_on": date(2027, 3, 1),
+        "reported_at": NOW,
+        "by": "nobody",
+        "entry": "no such entry",
+    }
+
+    with pytest.raises(IntegrityError), writing(house.engine) as connection:
+        connection.execute(insert(PatientEvent), [stray])
+
+
+def half_an_act(house):
+    with (
+        writing(house.engine) as connection,
+        entry(connection, chain="UME", action="half an act", by=NURSE, at=NOW) as opened,
+    ):
+        day = date(2027, 3, 1)
+        opened.insert(PatientEvent, subject="UME-001", kind="call", happened_on=day, reported_at=NOW, by="nurse")
+        raise RuntimeError("the power went")
+
+
+def test_an_act_that_fails_leaves_neither_change_nor_entry(house, desk):
+    desk.enrol()
+    before = len(trail(house))
+
+    with pytest.raises(RuntimeError, match="the power went"):
+        half_an_act(house)
+
+    assert len(trail(house)) == before
+    with reading(house.engine) as connection:
+        assert connection.execute(select(PatientEvent).where(PatientEvent.kind == "call")).all() == []
+
+
+def test_no_phone_and_no_password_stands_in_the_trail(house, desk):
+    desk.enrol(phone="070-174 06 05")
+
+    with reading(house.engine) as connection:
+        everything = " ".join(row.value for row in connection.execute(select(AuditValue)))
+        kept = connection.execute(select(Base.metadata.tables["contact"].c.address)).scalar_one()
+    assert "701740605" not in everything
+    assert kept not in everything

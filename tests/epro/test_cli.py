@@ -1,0 +1,183 @@
+"""The command line, as its users meet it."""
+
+import json
+import os
+import re
+import sys
+
+import pytest
+
+from epro.cli import COMMANDS, main
+from epro.settings import DEFAULT_TRIAL, write_fresh_keys
+
+ENROL = [
+    "enrol", "UME-001", "--site", "UME", "--stratum", "er=pos", "--stratum", "metastases=1",
+    "--consented-on", "2026-01-15", "--eligible", "--texts-allowed", "--phone", "070-174 06 05",
+]  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A place of its own with fresh keys, in an environment that says nothing else of epro."""
+    for name in os.environ:
+        if name.startswith("EPRO_") and name != "EPRO_TEST_DSN":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("EPRO_HOME", str(tmp_path))
+    write_fresh_keys(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def epro(monkeypatch, capsys):
+    """Runs `epro …` and returns exit code, what it printed, and what it said on stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["epro", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return run
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_an_example(epro, command):
+    subcommands = {"users": "add", "keys": "new"}
+    code, out, _ = epro(command, *([subcommands[command]] if command in subcommands else []), "--help")
+
+    assert code == 0
+    assert "Example: " in out
+
+
+def test_a_trial_is_printed_as_a_person_would_read_it(epro):
+    code, out, _ = epro("check", DEFAULT_TRIAL)
+
+    assert code == 0
+    for said in (
+        "NCT04079049",
+        "3 months after randomisation",
+        "Oestrogen receptor: pos / neg",
+        "ECOG 0-1",
+        "demonstration",
+    ):
+        assert said in out
+
+
+def test_a_broken_trial_is_told_by_line_and_fails(epro, tmp_path):
+    broken = tmp_path / "broken.toml"
+    broken.write_text(DEFAULT_TRIAL.read_text().replace('end = "08:00"', 'end = "8"'))
+
+    code, out, err = epro("check", broken)
+
+    assert code == 1
+    assert out == ""
+    assert re.search(r"^broken\.toml:\d+: ", err, re.MULTILINE)
+
+
+def test_faults_can_be_read_by_a_program(epro, tmp_path):
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[trial]\n")
+
+    code, out, _ = epro("check", broken, "--json")
+
+    assert code == 1
+    told = json.loads(out)
+    assert told["ok"] is False
+    assert {"file", "line", "what", "cure"} <= set(told["faults"][0])
+
+
+@pytest.mark.parametrize("command", ["serve", "clock", "enrol"])
+def test_what_needs_the_database_says_so_before_it_is_released(epro, home, command):
+    code, _, err = epro(*(ENROL if command == "enrol" else [command]))
+
+    assert code == 1
+    assert "epro release" in err
+
+
+def test_a_missing_setting_is_named_with_the_place_to_set_it(epro, home):
+    (home / "epro.env").unlink()
+
+    code, _, err = epro("release")
+
+    assert code == 1
+    assert "EPRO_SECRET_KEY: is missing" in err
+    assert str(home / "epro.env") in err
+
+
+def test_a_live_trial_is_refused_naming_what_is_missing(epro, home, monkeypatch, tmp_path):
+    live = tmp_path / "live.toml"
+    live.write_text(DEFAULT_TRIAL.read_text().replace("live = false", "live = true"))
+    monkeypatch.setenv("EPRO_TRIAL", str(live))
+
+    code, _, err = epro("release")
+
+    assert code == 1
+    assert "licensed wording" in err
+
+
+def test_a_database_that_cannot_be_reached_is_said_in_words(epro, home, monkeypatch):
+    monkeypatch.setenv("EPRO_DATABASE_URL", "postgresql://nobody:secret@127.0.0.1:1/none")
+
+    code, _, err = epro("release")
+
+    assert code == 1
+    assert "EPRO_DATABASE_URL" in err
+    assert "secret" not in err
+
+
+def test_from_an_empty_place_to_a_patient_with_a_plan(epro, home):
+    assert epro("release")[0] == 0
+
+    code, out, _ = epro(*ENROL, "--randomised-on", "2026-01-20", "--arm", "surgery", "--json")
+
+    assert code == 0
+    planned = [text["key"] for text in json.loads(out)["texts"]]
+    assert "UME-001/M36/invite/sms/1" in planned
+    assert "70174" not in out
+
+
+def test_a_refused_enrolment_names_every_field_and_keeps_nothing(epro, home):
+    epro("release")
+
+    code, _, err = epro(*(argument.replace("UME", "XXX").replace("070-174 06 05", "08") for argument in ENROL))
+
+    assert code == 1
+    assert re.search(r"^site: ", err, re.MULTILINE)
+    assert re.search(r"^phone: ", err, re.MULTILINE)
+    assert epro(*ENROL)[0] == 0
+
+
+def test_releasing_again_changes_nothing(epro, home):
+    first = epro("release")
+
+    assert epro("release") == first
+
+
+def test_an_import_tells_how_many_came_in(epro, home, tmp_path):
+    epro("release")
+    file = tmp_path / "patients.csv"
+    file.write_text(
+        "subject,site,language,consented_on,eligible,texts_allowed,er,metastases\n"
+        "UME-001,UME,sv,2026-01-15,yes,no,pos,1\n"
+    )
+
+    assert epro("import", file) == (0, "1 patients enrolled.\n", "")
+
+
+def test_keys_can_be_made_and_are_never_the_same(epro):
+    (_, first, _), (_, second, _) = epro("keys", "new"), epro("keys", "new")
+
+    assert first.startswith("EPRO_SECRET_KEY=")
+    assert first != second
+
+
+def test_a_folder_that_is_no_trial_is_refused_in_words(epro, tmp_path):
+    code, _, err = epro("report", tmp_path)
+
+    assert code == 1
+    assert "analysis.toml" in err

@@ -1,0 +1,147 @@
+"""The pages of a small real house, and a browser without a screen: it keeps cookies and sends what a form holds."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from epro.acts import links
+from epro.house import House
+from epro.store.audit import entry
+from epro.store.database import reading, writing
+from epro.store.migrating import TABLES
+from epro.store.models import Assessment
+from epro.web.app import create_app
+from tests.epro.conftest import NOW, NURSE, desk, house, schema
+
+__all__ = ["desk", "house", "schema"]  # fixtures of the service's own tests
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def wait(self, **time: int) -> None:
+        self.now += timedelta(**time)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def app(house: House, clock: Clock) -> Flask:
+    return create_app(replace(house, clock=clock))
+
+
+class Page(HTMLParser):
+    """What a browser knows of a page: its heading, its words, and the fields of its form."""
+
+    def __init__(self, response) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        self.status, self.html, self.headers = response.status_code, response.text, response.headers
+        self.path = response.request.path
+        self.fields: dict[str, str] = {}
+        self.options: list[str] = []
+        self.chosen: str | None = None
+        self.language = self.heading = ""
+        self.words = ""
+        self._tag = ""
+        self.feed(self.html)
+
+    def handle_starttag(self, tag, attrs):  # type: ignore[no-untyped-def]
+        self._tag, given = tag, dict(attrs)
+        if tag == "html":
+            self.language = given["lang"]
+        if tag == "input" and given["type"] == "hidden":
+            self.fields[given["name"]] = given["value"]
+        if tag == "input" and given["type"] == "radio":
+            self.options.append(given["value"])
+            if "checked" in given:
+                self.chosen = given["value"]
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+        if self._tag == "h1":
+            self.heading += data.strip()
+
+
+class Browser:
+    """One person's browser."""
+
+    def __init__(self, app: Flask, **headers: str) -> None:
+        self.client = app.test_client()
+        self.headers = {"Accept-Language": "sv", **headers}
+
+    def open(self, path: str) -> Page:
+        return self._arrived(self.client.get(path, headers=self.headers, follow_redirects=True))
+
+    def press(self, page: Page, path: str | None = None, **fields: str) -> Page:
+        """Send the form of a page, with what was filled in."""
+        asked = {"data": {**page.fields, **fields}, "headers": self.headers, "follow_redirects": True}
+        return self._arrived(self.client.post(path or page.path, **asked))
+
+    def begin(self, token: str) -> Page:
+        return self.press(self.open(f"/p/{token}"))
+
+    def answer(self, first: int, last: int, value: str = "2") -> Page:
+        """Answer these questions, one after the other."""
+        for n in range(first, last + 1):
+            page = self.press(self.open(f"/form/{n}"), value=value)
+        return page
+
+    def send(self) -> Page:
+        return self.press(self.open("/form/review"), "/form/submit")
+
+    def _arrived(self, response) -> Page:  # type: ignore[no-untyped-def]
+        return Page(response)
+
+
+@pytest.fixture
+def browser(app: Flask) -> Browser:
+    return Browser(app)
+
+
+@pytest.fixture
+def link(house: House) -> Callable[..., str]:
+    """The token of a new link to a patient's baseline."""
+
+    def link(subject: str = "UME-001", mode: str = links.SELF) -> str:
+        with writing(house.engine) as connection:
+            asked = (Assessment.subject == subject, Assessment.visit == "BL")
+            assessment = connection.execute(select(Assessment.id).where(*asked)).scalar_one()
+            if mode == links.TABLET:
+                with entry(connection, chain=subject[:3], action="tablet handed over", by=NURSE, at=NOW) as opened:
+                    return links.issue_on_tablet(opened, assessment, NOW)
+            token = links.new_token()
+            row = {"token_hash": links.hash_of(token), "assessment": assessment, "issued_at": NOW}
+            links.issue_for_texts(connection, [{**row, "message_key": f"{subject}/BL/invite/sms/1", "contact": None}])
+            return token
+
+    return link
+
+
+@pytest.fixture
+def token(desk, link) -> str:  # type: ignore[no-untyped-def]
+    """The link that a patient enrolled today has in her phone."""
+    desk.enrol()
+    return link()
+
+
+def rows_of(house: House) -> dict[str, int]:
+    """How many rows every table holds."""
+    tables = [table for metadata in TABLES for table in metadata.sorted_tables]
+    with reading(house.engine) as connection:
+        return {
+            table.name: connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables
+        }
