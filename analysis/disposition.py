@@ -4,7 +4,7 @@ import pandas as pd
 
 CONSORT = {
     "randomised": "Randomised",
-    "operated": "Had liver surgery",
+    "operated": "Had surgery",
     "withdrawn": "Withdrew",
     "progressed": "Progressed",
     "died": "Died",

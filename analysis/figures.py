@@ -19,6 +19,7 @@ from analysis.survival import KaplanMeier
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito: safe for all eyes
 DASHES = ("-", (0, (6, 2)), (0, (2, 2)), (0, (6, 2, 2, 2)), "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+WIDTH, ABOVE, AXES_HEIGHT, UNDER_AXIS, ROW = 8.0, 0.12, 3.3, 0.82, 0.36  # inches
 MOST_TICKS = 11
 MACHINES = ("backend", "toolbar")  # settings that are the machine's own
 STYLE = {
@@ -66,8 +67,7 @@ def survival_curves(
     arms: code: label, in the order of colours; an arm without patients has no curve. months: ticks of the axis.
     """
     with _style(name):
-        canvas = Canvas(figsize=(8.0, 4.6 + 0.22 * len(arms)))
-        axes = canvas.add_axes((0.11, 0.24 + 0.03 * len(arms), 0.86, 0.70 - 0.03 * len(arms)))
+        canvas, axes = _framed(len(arms))
         for at, (arm, label) in enumerate(arms.items()):
             if arm in curves.curves:
                 _draw_curve(axes, curves.curves[arm], label, at)
@@ -97,15 +97,15 @@ def mean_profile(
     """
     months = list(visits.values())
     with _style(name):
-        canvas = Canvas(figsize=(8.0, 4.4 + 0.22 * len(arms)))
-        axes = canvas.add_axes((0.11, 0.24 + 0.03 * len(arms), 0.86, 0.72 - 0.03 * len(arms)))
+        canvas, axes = _framed(len(arms))
         rows = {}
         apart = (max(months) - min(months) or 1) * 0.006
         for at, (arm, label) in enumerate(arms.items()):
             mine = profile[profile.index.get_level_values("arm") == arm].droplevel("arm").reindex(list(visits))
             rows[label] = mine["n"].fillna(0).astype(int).tolist()
             _draw_means(axes, np.array(months) + (at - (len(arms) - 1) / 2) * 2 * apart, mine, label, at)
-        axes.set_ylim(0, 100)
+        axes.set_ylim(0, 105)
+        axes.set_yticks(range(0, 101, 20))
         axes.set_ylabel(ylabel)
         _months_axis(axes, months)
         axes.legend(frameon=False, loc="lower left", ncols=len(arms))
@@ -118,6 +118,14 @@ def _style(name: str) -> Any:
     settings: dict[Any, Any] = {key: mpl.rcParamsDefault[key] for key in mpl.rcParamsDefault if key not in MACHINES}
     settings |= {**STYLE, "svg.hashsalt": name}
     return mpl.rc_context(settings)
+
+
+def _framed(rows: int) -> tuple[Canvas, Axes]:
+    """An empty figure with axes and, under them, room for so many rows of numbers."""
+    below = UNDER_AXIS + rows * ROW + 0.05
+    height = ABOVE + AXES_HEIGHT + below
+    canvas = Canvas(figsize=(WIDTH, height))
+    return canvas, canvas.add_axes((0.09, below / height, 0.89, AXES_HEIGHT / height))
 
 
 def _draw_curve(axes: Axes, curve: pd.DataFrame, label: str, at: int) -> None:
@@ -152,13 +160,13 @@ def _months_axis(axes: Axes, months: Sequence[float]) -> None:
 def _write_below(axes: Axes, title: str, rows: Mapping[str, Sequence[int]], months: Sequence[float]) -> None:
     """Rows of numbers under the axis, each number under its month."""
     across = axes.get_xaxis_transform()
-    height = axes.get_window_extent().height / axes.figure.dpi
-    axes.text(0, -0.62 / height, title, transform=axes.transAxes, va="top", fontweight="bold", fontsize=9)
+    style: dict[str, Any] = {"va": "top", "fontsize": 9}
+    axes.text(0, -(UNDER_AXIS - 0.22) / AXES_HEIGHT, title, transform=axes.transAxes, fontweight="bold", **style)
     for at, (label, numbers) in enumerate(rows.items()):
-        colour, y = COLOURS[at % len(COLOURS)], -(0.84 + 0.36 * at) / height
-        axes.text(0, y, label, transform=axes.transAxes, va="top", fontsize=8, color=colour)
+        y = -(UNDER_AXIS + ROW * at) / AXES_HEIGHT
+        axes.text(0, y, label, transform=axes.transAxes, color=COLOURS[at % len(COLOURS)], **style)
         for month, number in zip(months, numbers, strict=True):
-            axes.text(month, y - 0.16 / height, str(number), transform=across, ha="center", va="top", fontsize=9)
+            axes.text(month, y - ROW / 2 / AXES_HEIGHT, str(number), transform=across, ha="center", **style)
 
 
 def _figure(canvas: Canvas, name: str, caption: str) -> Figure:

@@ -19,19 +19,22 @@ from questionnaires.definition import Composite, Scale
 
 Found = TypeVar("Found")
 
+RECENT_DAYS = 92  # three months
 NOT_RECORDED = "not recorded"
 BASELINE_TERM = "baseline"
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report."""
+    """A part of the report: its paragraphs, tables and figures in the order of reading."""
 
     id: str
     title: str
-    paragraphs: list[Cell] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    figures: list[Figure] = field(default_factory=list)
+    parts: list[Cell | Table | Figure] = field(default_factory=list)
+
+    @property
+    def figures(self) -> list[Figure]:
+        return [part for part in self.parts if isinstance(part, Figure)]
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def participants(material: Material) -> Section:
         ".",
     )
     counts = disposition.consort(trial.subjects, material.scores, list(material.arms))
-    return Section("participants", "Participants", [paragraph], [tables.consort(numbers, counts, material.arms)])
+    return Section("participants", "Participants", [paragraph, tables.consort(numbers, counts, material.arms)])
 
 
 def completion(material: Material) -> Section:
@@ -96,16 +99,16 @@ def completion(material: Material) -> Section:
     section = Section("completion", "Completion of the questionnaires")
     for instrument in instruments:
         table = tables.completion(material.numbers, rates, instrument, material.arms, material.visits)
-        section.tables.append(table)
+        section.parts.append(table)
     if not instruments:
-        section.paragraphs.append(("No forms of randomised patients are in the data.",))
+        section.parts.append(("No forms of randomised patients are in the data.",))
     return section
 
 
 def quality_of_life(material: Material) -> Section:
     """Observed means by arm and visit."""
     section = Section("quality-of-life", "Quality of life among those alive and answering")
-    section.paragraphs.append(
+    section.parts.append(
         (
             "Observed means of patients who are alive and answered, with 95 % intervals. They are not the means of "
             "the arms: patients in poor health answer less, and the dead do not answer.",
@@ -113,22 +116,23 @@ def quality_of_life(material: Material) -> Section:
     )
     for code in material.plan.analysis.profile_scales:
         scale = material.scale(code)
-        label = scale.label["en"]
+        label, direction = scale.label["en"], f"higher is {scale.higher_is}"
         means = profiles.mean_profile(material.scores, code)
-        section.tables.append(tables.profile(material.numbers, means, code, label, material.arms, material.visits))
+        title = f"Mean {label} ({code}) among those alive and answering"
         if means.empty:
-            section.paragraphs.append((f"{label}: no figure, there are no scores.",))
-            continue
-        caption = (
-            f"Mean {label} ({code}) among those alive and answering, with 95 % intervals; 0 to 100, "
-            f"higher is {scale.higher_is}."
-        )
-        ylabel = f"{label}, higher is {scale.higher_is}"
-        section.figures.append(
-            figures.mean_profile(
-                f"profile-{code}", means, material.arms, material.plan.months, ylabel=ylabel, caption=caption
+            section.parts.append((f"{label}: no figure, there are no scores.",))
+        else:
+            section.parts.append(
+                figures.mean_profile(
+                    f"profile-{code}",
+                    means,
+                    material.arms,
+                    material.plan.months,
+                    ylabel=f"{label}, {direction}",
+                    caption=f"{title}, with 95 % intervals; 0 to 100, {direction}.",
+                )
             )
-        )
+        section.parts.append(tables.profile(material.numbers, means, code, title, material.arms, material.visits))
     return section
 
 
@@ -136,17 +140,42 @@ def overall_survival(material: Material) -> Section:
     """Death from any cause."""
     times = estimands.overall_survival(material.trial.randomised)
     section = Section("overall-survival", "Overall survival")
-    section.paragraphs.append(
+    section.parts.append(
         ("Time from randomisation to death from any cause. Who is not known dead is censored when last known alive.",)
     )
+    section.parts.extend(_followed_to_the_cut(material))
     return _time_to_event(section, "os", "Alive", material, material.trial.randomised, times)
+
+
+def _followed_to_the_cut(material: Material) -> list[Cell]:
+    """How complete the follow-up of the living is: late deaths are heard of, late life is not."""
+    cut, alive = material.trial.data_cut, material.trial.randomised
+    alive = alive[alive["died_on"].isna()]
+    if cut is None or alive.empty:
+        return []
+    days = (pd.Timestamp(cut) - alive["last_alive_on"]).dt.days
+    recent = material.numbers.count("os.followed.recent", (days <= RECENT_DAYS).sum())
+    living = material.numbers.count("os.followed.alive", len(alive))
+    warning = ". The fewer they are, the more the curves are too low, since deaths are heard of and life is not."
+    return [
+        (
+            "Known alive in the last ",
+            str(RECENT_DAYS),
+            " days before the data cut: ",
+            recent,
+            " of the ",
+            living,
+            " not known dead",
+            warning,
+        )
+    ]
 
 
 def progression_free_survival(material: Material) -> Section:
     """Progression or death."""
     times = estimands.progression_free_survival(material.trial.randomised)
     section = Section("progression-free-survival", "Progression-free survival")
-    section.paragraphs.append(("Time from randomisation to progression or death, whichever is first.",))
+    section.parts.append(("Time from randomisation to progression or death, whichever is first.",))
     return _time_to_event(section, "pfs", "Alive without progression", material, material.trial.randomised, times)
 
 
@@ -159,24 +188,24 @@ def baseline_and_survival(material: Material) -> Section:
     baseline = material.scores[material.scores["baseline"]].set_index("subject")[code]
     covariates = _indicators(randomised, material.plan)
     covariates.insert(0, BASELINE_TERM, randomised["subject"].map(baseline).astype(float) / 10)
-    model = _attempt(lambda: cox(times["time"], times["event"], covariates))
-    named = {BASELINE_TERM: f"{label} ({code}) at baseline, per 10 points", **material.contrasts}
-    numbers = material.numbers
-    rows = tuple(
-        Row(text, tables.hazard_ratio(numbers, f"baseline-survival.{term}", model, term))
-        for term, text in named.items()
-    )
-    table = Table("Cox model of overall survival", ("", "Hazard ratio (95 % interval)", "p"), rows)
-    section = Section("baseline-and-survival", "Quality of life at baseline and survival", tables=[table])
-    section.paragraphs.append(
+    model = _attempt(partial(cox, times["time"], times["event"], covariates))
+    section = Section("baseline-and-survival", "Quality of life at baseline and survival")
+    section.parts.append(
         (f"Does {label} before treatment foretell survival, whatever the arm? Hazard ratio per 10 points more.",)
     )
+    numbers = material.numbers
     if isinstance(model, Cox):
         counts = {"n": model.n, "events": model.events, "excluded": model.excluded}
         n, events, excluded = (numbers.count(f"baseline-survival.{key}", value) for key, value in counts.items())
-        section.paragraphs.append(
+        section.parts.append(
             ("Patients: ", n, ", deaths: ", events, "; left out for want of a baseline score: ", excluded, ".")
         )
+    named = {BASELINE_TERM: f"{label} ({code}) at baseline, per 10 points", **material.contrasts}
+    rows = [
+        Row(text, tables.hazard_ratio(numbers, f"baseline-survival.{term}", model, term))
+        for term, text in named.items()
+    ]
+    section.parts.append(Table("Cox model of overall survival", ("", "Hazard ratio (95 % interval)", "p"), tuple(rows)))
     return section
 
 
@@ -193,9 +222,9 @@ def time_to_deterioration(material: Material) -> Section:
     patients = times[["subject"]].merge(randomised, on="subject", how="left")
     section = Section("time-to-deterioration", f"Time to deterioration of {scale.label['en']}, or death")
     count = material.numbers.count("ttd.excluded", excluded)
-    section.paragraphs.append((str(definition),))
-    section.paragraphs.append(("Left out for want of a baseline score: ", count, "."))
-    section.tables.append(_endings(material, times["cause"], patients["arm"]))
+    section.parts.append((str(definition),))
+    section.parts.append(("Left out for want of a baseline score: ", count, "."))
+    section.parts.append(_endings(material, times["cause"], patients["arm"]))
     return _time_to_event(section, "ttd", "Alive without deterioration", material, patients, times)
 
 
@@ -216,18 +245,18 @@ def _time_to_event(
     """Curves by arm with numbers at risk, medians, the share at the plan's month, and the comparison of the arms."""
     plan, numbers, arms = material.plan, material.numbers, material.arms
     if patients.empty:
-        section.paragraphs.append(("Nothing could be estimated: there are no such patients.",))
+        section.parts.append(("Nothing could be estimated: there are no such patients.",))
         return section
     curves = kaplan_meier(times["time"], times["event"], patients["arm"])
     months = figures.months_shown(float(times["time"].max()))
     caption = f"{section.title}: Kaplan-Meier curves with 95 % log-log intervals; ticks are censored patients."
-    section.figures.append(figures.survival_curves(id, curves, arms, ylabel=ylabel, caption=caption, months=months))
-    section.tables.append(tables.survival(numbers, id, curves, arms, plan.analysis.survival_months))
+    section.parts.append(figures.survival_curves(id, curves, arms, ylabel=ylabel, caption=caption, months=months))
+    section.parts.append(tables.survival(numbers, id, curves, arms, ylabel, plan.analysis.survival_months))
     tests = _comparisons(material, patients, times)
-    section.tables.append(tables.comparison(numbers, id, tests, material.contrasts))
-    section.tables.append(tables.at_risk(numbers, id, curves, arms, months))
+    section.parts.append(tables.comparison(numbers, id, tests, material.contrasts))
+    section.parts.append(tables.at_risk(numbers, id, curves, arms, months))
     if patients[list(plan.analysis.strata)].isna().any(axis=None):
-        section.paragraphs.append(("Patients without a recorded stratum are a stratum of their own.",))
+        section.parts.append(("Patients without a recorded stratum are a stratum of their own.",))
     return section
 
 

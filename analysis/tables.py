@@ -47,7 +47,7 @@ def completion(
 ) -> Table:
     """rates: as from `compliance.rates`. arms, visits: code: label."""
     rows = []
-    for visit, title in visits.items():
+    for visit, name in visits.items():
         for arm, label in arms.items():
             if (instrument, arm, visit) not in rates.index:
                 continue
@@ -57,23 +57,23 @@ def completion(
                 (numbers.percent(f"{id}.{key}", row[key], missing="none expected"),)
                 for key in ("received_per_expected", "received_per_randomised")
             ]
-            rows.append(Row(f"{title}, {label}", (*counts, *shares)))
+            rows.append(Row(name, ((label,), *counts, *shares)))
     return Table(
         f"Completion of {instrument} by visit and arm",
-        ("", *(key.capitalize() for key in COUNTS), "Received / expected", "Received / randomised"),
+        ("Visit", "Arm", *(key.capitalize() for key in COUNTS), "Received of expected", "Received of randomised"),
         tuple(rows),
         "Expected: the patient was alive and in the study on the due day, and the window is over or the form was "
         "submitted. Received: at least one answer. Complete: submitted. Unexpected forms are in no rate. "
-        "Received / randomised counts everybody randomised, also those whose visit is still to come.",
+        "Received of randomised counts everybody randomised, also those whose visit is still to come.",
     )
 
 
 def profile(
-    numbers: Numbers, means: pd.DataFrame, scale: str, label: str, arms: Mapping[str, str], visits: Mapping[str, str]
+    numbers: Numbers, means: pd.DataFrame, scale: str, title: str, arms: Mapping[str, str], visits: Mapping[str, str]
 ) -> Table:
     """means: as from `profiles.mean_profile`. arms, visits: code: label."""
     rows = []
-    for visit, title in visits.items():
+    for visit, name in visits.items():
         cells: list[Cell] = []
         for arm in arms:
             id = f"profile.{scale}.{arm}.{visit}"
@@ -83,13 +83,15 @@ def profile(
             row = _row(means, (arm, visit))
             mean, *bounds = (numbers.decimal(f"{id}.{key}", row[key], 1) for key in ("mean", "lower", "upper"))
             cells += [(numbers.count(f"{id}.n", row["n"]),), with_interval(mean, *bounds)]
-        rows.append(Row(title, tuple(cells)))
-    head = [column for label_ in arms.values() for column in (f"{label_}: n", f"{label_}: mean (95 % interval)")]
-    return Table(f"Mean {label} ({scale}) among those alive and answering", ("Visit", *head), tuple(rows))
+        rows.append(Row(name, tuple(cells)))
+    head = [column for label in arms.values() for column in (f"{label}: n", f"{label}: mean (95 % interval)")]
+    return Table(title, ("Visit", *head), tuple(rows))
 
 
-def survival(numbers: Numbers, id: str, curves: KaplanMeier, arms: Mapping[str, str], months: float) -> Table:
-    """Events, median and the share free of the event at so many months, by arm."""
+def survival(
+    numbers: Numbers, id: str, curves: KaplanMeier, arms: Mapping[str, str], free: str, months: float
+) -> Table:
+    """Events, median and the share free of the event at so many months, by arm. free: "Alive", as a column's name."""
     summary, at = curves.to_frame(), curves.survival_at(months)
     rows = []
     for arm, label in arms.items():
@@ -114,7 +116,7 @@ def survival(numbers: Numbers, id: str, curves: KaplanMeier, arms: Mapping[str, 
         "Patients",
         "Events",
         "Median, months (95 % interval)",
-        f"Free of it at {months:g} months (95 % interval)",
+        f"{free} at {months:g} months (95 % interval)",
     )
     return Table("Kaplan-Meier estimates by arm", head, tuple(rows), "Intervals on the log-log scale.")
 

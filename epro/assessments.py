@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol as Shape
+from zoneinfo import ZoneInfo
 
 NOT_DUE, OPEN, STARTED, COMPLETED = "not_due", "open", "started", "completed"
 CLOSED_UNFINISHED, MISSED, EXCUSED, BEFORE_SYSTEM = "closed_unfinished", "missed", "excused", "before_system"
@@ -50,3 +51,8 @@ def is_open(assessment: Windowed, now: datetime) -> bool:
 def has_closed(assessment: Windowed, now: datetime) -> bool:
     """Whether it counts in a compliance rate: its window is over, or it has been answered to the end."""
     return assessment.completed_at is not None or now >= assessment.closes_at
+
+
+def answered_after_randomisation(completed_at: datetime, randomised_on: date, zone: ZoneInfo) -> bool:
+    """Whether a baseline came too late to be one: submitted on a later day than randomisation, in the trial's zone."""
+    return completed_at.astimezone(zone).date() > randomised_on

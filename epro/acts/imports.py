@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime
 
 from sqlalchemy import Connection
@@ -26,16 +26,25 @@ def columns(protocol: Protocol) -> tuple[str, ...]:
 
 
 def enrol_all(
-    connection: Connection, protocol: Protocol, cipher: Cipher, text: str, *, by: Actor, now: datetime
+    connection: Connection,
+    protocol: Protocol,
+    cipher: Cipher,
+    text: str,
+    *,
+    by: Actor,
+    now: datetime,
+    sites: Collection[str] | None = None,
 ) -> list[str]:
     """Enrol every row of a CSV text, in the caller's transaction. Returns the subject ids.
 
-    Raises Refusal that names every bad row; the caller's transaction must then be undone as a whole.
+    sites: those for which this person may enrol; None = every site. Raises Refusal that names every bad row; the caller's transaction must then be undone as a whole.
     """
     rows = list(_rows(protocol, text))
     wrongs: list[Wrong] = []
     for number, row in rows:
         try:
+            if sites is not None and row["site"] not in sites:
+                raise Refusal([Wrong("site", N_("This is not one of your own sites."))])
             enrol(connection, protocol, cipher, _enrolment(protocol, row), by=by, now=now)
         except Refusal as refusal:
             wrongs += [Wrong(f"line {number}, {wrong.field}", wrong.message, wrong.values) for wrong in refusal.wrongs]

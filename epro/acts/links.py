@@ -16,7 +16,8 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select
 
 from epro.assessments import is_open
-from epro.store.audit import Entry
+from epro.refusals import N_, Refusal, Wrong
+from epro.store.audit import Actor, Entry, entry
 from epro.store.facts import lock
 from epro.store.models import Assessment, Link, Patient
 
@@ -52,6 +53,19 @@ def issue_for_texts(connection: Connection, rows: Iterable[dict[str, object]]) -
     values = list(rows)
     if values:
         connection.execute(insert(Link), [{"mode": SELF, "revoked_at": None, "entry": None, **row} for row in values])
+
+
+def hand_over(connection: Connection, subject: str, visit: str, *, by: Actor, now: datetime) -> str:
+    """Open a form on the clinic's tablet. Returns the token. Raises Refusal when the form is not open now."""
+    row = connection.execute(
+        select(Assessment.__table__, Patient.site)
+        .join(Patient, Patient.subject == Assessment.subject)
+        .where(Assessment.subject == subject, Assessment.visit == visit)
+    ).one_or_none()
+    if row is None or not is_open(row, now):
+        raise Refusal([Wrong("visit", N_("This form is not open now."))])
+    with entry(connection, chain=row.site, action="tablet handed over", by=by, at=now) as opened:
+        return issue_on_tablet(opened, row.id, now)
 
 
 def issue_on_tablet(entry: Entry, assessment: int, now: datetime) -> str:

@@ -51,7 +51,7 @@ def enrol(
     connection: Connection, protocol: Protocol, cipher: Cipher, asked: Enrolment, *, by: Actor, now: datetime
 ) -> Changes:
     """Enter a patient and plan everything that follows. Raises Refusal with every fault; then nothing is kept."""
-    wrongs = list(_wrongs_of(connection, protocol, asked, now))
+    wrongs = list(wrongs_of(connection, protocol, asked, now))
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=asked.site, action="patient enrolled", by=by, at=now) as opened:
@@ -148,8 +148,11 @@ def _end(
 
 def record(
     connection: Connection, protocol: Protocol, subject: str, kind: str, *, on: date, by: Actor, now: datetime
-) -> Changes:
-    """Record surgery, progression, or a day the patient was known to be alive (a call, a visit, an import)."""
+) -> None:
+    """Record surgery, progression, or a day the patient was known to be alive (a call, a visit, an import).
+
+    The plan is made anew only when visits of this trial hang on the event.
+    """
     if kind not in HAPPENINGS:
         raise ValueError(f"{kind} is not recorded by itself; one of {', '.join(HAPPENINGS)}")
     known = known_patient(connection, subject)
@@ -158,7 +161,8 @@ def record(
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now) as opened:
         _happened(opened, subject, kind, on)
-        return replan(connection, protocol, subject, entry=opened, now=now)
+        if kind in protocol.schedule.anchors:
+            replan(connection, protocol, subject, entry=opened, now=now)
 
 
 def allow_texts(
@@ -239,7 +243,8 @@ def _keep_number(opened: Entry, cipher: Cipher, subject: str, e164: str) -> None
     )
 
 
-def _wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now: datetime) -> Iterator[Wrong]:
+def wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now: datetime) -> Iterator[Wrong]:
+    """Everything for which `enrol` would refuse."""
     yield from _wrong_subject(connection, protocol, asked.subject)
     yield from _not_among("site", asked.site, protocol.sites)
     yield from _not_among("language", asked.language, protocol.trial.languages)

@@ -90,14 +90,13 @@ def _wrongs_of(
     if not name.strip():
         yield Wrong("name", N_("Give the person's name."))
     if role not in ROLES:
-        yield Wrong("role", N_("No role is called %(role)s; they are %(roles)s."), _named(role, ROLES, "role"))
+        roles = {"role": repr(role), "roles": ", ".join(ROLES)}
+        yield Wrong("role", N_("No role is called %(role)s; they are %(roles)s."), roles)
     for site in sites:
         if site not in protocol.sites:
-            yield Wrong("sites", N_("No site is called %(site)s; they are %(sites)s."), _named(site, protocol.sites, "site"))
+            known = {"site": repr(site), "sites": ", ".join(protocol.sites)}
+            yield Wrong("sites", N_("No site is called %(site)s; they are %(sites)s."), known)
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         lengths = {"shortest": SHORTEST_PASSWORD, "longest": LONGEST_PASSWORD}
         yield Wrong("password", N_("Choose a password of %(shortest)s to %(longest)s characters."), lengths)
 
-
-def _named(value: str, choices: object, kind: str) -> dict[str, str]:
-    return {kind: repr(value), f"{kind}s": ", ".join(choices)}  # type: ignore[call-overload]

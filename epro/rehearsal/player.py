@@ -37,7 +37,8 @@ CALL_AFTER_DAYS = 3  # the nurse calls this long after the last text
 STEP_OF_WAVE = {0: "invite", 1: "reminder-1", 2: "reminder-2"}
 LAST_STEP = "reminder-2"
 CALLED = 3  # the wave of those who answer after a nurse's call
-RESUMES = 0.08
+VITAL_STATUS_EVERY = timedelta(days=91)
+TRIAL_OFFICE = Actor("trial.office@demo.example", "trial_office", "import")
 Progress = Callable[[int, int], None]
 
 
@@ -101,6 +102,24 @@ class Player:
         for n, subject in enumerate(self.simulated.patients["subject"]):
             patient = self.simulated.patient(subject)
             self._at(self._clock_time(patient["consented_on"], 9, n), self._enrolment(n, patient))
+
+        self._plan_vital_status()
+
+    def _plan_vital_status(self) -> None:
+        """The trial office asks the population register at intervals who is alive."""
+        asked_at = self.clock.at + VITAL_STATUS_EVERY
+        while asked_at < self.until:
+            self._at(asked_at, self._vital_status)
+            asked_at += VITAL_STATUS_EVERY
+
+    def _vital_status(self, now: datetime) -> None:
+        on = now.astimezone(self.house.protocol.zone).date()
+        act: dict[str, Any] = {"on": on, "by": TRIAL_OFFICE, "now": now}
+        for subject in self.simulated.patients["subject"]:
+            patient = self.simulated.patient(subject)
+            if patient["consented_on"] < on and not (_is_day(patient["died_on"]) and patient["died_on"] <= on):
+                with writing(self.house.engine) as connection:
+                    patients.record(connection, self.house.protocol, subject, facts.SEEN_ALIVE, **act)
 
     def _enrolment(self, n: int, patient: Mapping[str, Any]) -> Callable[[datetime], None]:
         def happen(now: datetime) -> None:

@@ -86,12 +86,7 @@ def tables(simulated: SimulatedTrial, plan: dict, cut_on: date) -> dict[str, pd.
             form, said = form_of(simulated, patient, code, visit, cut_on)
             forms += form
             answers += said
-    said_on = pd.DataFrame(answers).groupby("subject")["answered_at"].max().dt.date
-    known = subjects["subject"].map(said_on).fillna(subjects["randomised_on"]).fillna(subjects["consented_on"])
-    subjects["last_alive_on"] = [
-        min(day for day in (max(last, randomised or last), died, cut_on) if day is not None)
-        for last, randomised, died in zip(known, subjects["randomised_on"], subjects["died_on"], strict=True)
-    ]
+    subjects["last_alive_on"] = subjects["died_on"].fillna(cut_on)  # vital status was looked up on the day of the cut
     return {"subjects": subjects, "forms": pd.DataFrame(forms), "answers": pd.DataFrame(answers)}
 
 

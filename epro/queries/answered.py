@@ -1,0 +1,64 @@
+"""How much of an assessment is answered? Counts of items, never a value."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, exists, func, select
+from sqlalchemy.orm import aliased
+
+from epro.protocol import Protocol
+from epro.store.models import Answer, Assessment, Form, Patient
+
+ANSWERED, SKIPPED = "answered", "skipped"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Items of one assessment: answered, left blank on purpose."""
+
+    answered: int = 0
+    skipped: int = 0
+
+
+NOTHING = Answered()
+
+
+def answered(connection: Connection, which: Sequence[ColumnElement[bool]]) -> dict[int, Answered]:
+    """By assessment, for those that these conditions on Assessment and Patient name and that hold an answer."""
+    rows = connection.execute(
+        select(Form.assessment, Answer.state, func.count().label("items"))
+        .join(Form, Form.id == Answer.form)
+        .join(Assessment, Assessment.id == Form.assessment)
+        .join(Patient, Patient.subject == Assessment.subject)
+        .where(*which, _is_current(Answer))
+        .group_by(Form.assessment, Answer.state)
+    )
+    counted: dict[int, dict[str, int]] = defaultdict(dict)
+    for row in rows:
+        counted[row.assessment][row.state] = row.items
+    return {
+        assessment: Answered(states.get(ANSWERED, 0), states.get(SKIPPED, 0)) for assessment, states in counted.items()
+    }
+
+
+def has_an_answer() -> ColumnElement[bool]:
+    """That an assessment holds at least one answer: the condition under which it was received."""
+    return exists(
+        select(Answer.id)
+        .join(Form, Form.id == Answer.form)
+        .where(Form.assessment == Assessment.id, Answer.state == ANSWERED, _is_current(Answer))
+    )
+
+
+def items_of(protocol: Protocol, visit: str) -> int:
+    """How many items a visit asks, over all its questionnaires."""
+    return sum(len(protocol.instruments[code].items) for code in protocol.schedule.visits[visit].instruments)
+
+
+def _is_current(answer: type[Answer]) -> ColumnElement[bool]:
+    """That no later answer to the same item stands."""
+    later = aliased(Answer)
+    return ~exists(select(later.id).where(later.form == answer.form, later.item == answer.item, later.id > answer.id))

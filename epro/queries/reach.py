@@ -1,0 +1,78 @@
+"""What has become of the texts of one form, and does any text reach this patient?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol as Shape
+
+from epro.store.facts import Facts
+from scheduler import arrows
+
+NO_PERMISSION, OPTED_OUT, NO_NUMBER = "no_permission", "opted_out", "no_number"
+MISCARRIED = frozenset({arrows.UNDELIVERED, arrows.REFUSED, arrows.UNKNOWN, arrows.GIVEN_UP})
+NOT_SENT = frozenset({arrows.CLAIMED, arrows.WITHHELD, arrows.REFUSED})
+
+
+class TextRow(Shape):
+    """What the ledger says of one text."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def send_at(self) -> datetime | None: ...
+    @property
+    def left_at(self) -> datetime | None: ...
+    @property
+    def code(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Sending:
+    """The texts of one form: how many left, what became of the last of them, when the next one goes.
+
+    `impossible`: the rules leave no moment at which any text of this form could go.
+    """
+
+    sent: int = 0
+    last_state: str | None = None
+    last_at: datetime | None = None
+    last_code: int | None = None
+    next_at: datetime | None = None
+    impossible: bool = False
+
+
+def sending_of(texts: Sequence[TextRow]) -> Sending:
+    """The standing of one form's texts."""
+    left = {text.left_at: text for text in texts if text.left_at is not None}
+    last = left[max(left)] if left else None
+    next_at = min((text.send_at for text in texts if text.state == arrows.PLANNED and text.send_at), default=None)
+    return Sending(
+        sent=sum(text.state not in NOT_SENT for text in left.values()),
+        last_state=last.state if last else None,
+        last_at=last.left_at if last else None,
+        last_code=last.code if last else None,
+        next_at=next_at,
+        impossible=not left and next_at is None and any(text.state == arrows.NOT_SENDABLE for text in texts),
+    )
+
+
+def why_unreachable(patient: Facts, sending: Sending, *, started: bool) -> tuple[str, ...]:
+    """Why no text reaches this patient for this form; empty when one does, or when she has begun it all the same."""
+    if started:
+        return ()
+    standing = [
+        reason
+        for reason, holds in (
+            (NO_PERMISSION, not patient.texts_allowed),
+            (OPTED_OUT, patient.opted_out),
+            (NO_NUMBER, patient.contact is None),
+        )
+        if holds
+    ]
+    if standing:
+        return tuple(standing)
+    if sending.last_state is not None and sending.last_state in MISCARRIED:
+        return (sending.last_state,)
+    return (arrows.NOT_SENDABLE,) if sending.impossible else ()

@@ -1,0 +1,130 @@
+"""How does a patient get into the trial: by one form, or many at once from a file?"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from epro.acts import imports, patients
+from epro.acts.patients import Enrolment
+from epro.protocol import Protocol
+from epro.refusals import N_, Refusal, Wrong
+from epro.web.desk.gate import allowed, is_own, may_see_arm, pages, sites_here
+from epro.web.desk.inputs import by_field, day, in_words, phone, typed
+from epro.web.desk.words import language_name
+from epro.web.house import house, now, reading, staff, writing
+
+YES = "yes"
+
+
+@pages.get("/patients/new")
+@allowed("patients.enrol")
+def enrolment() -> str:
+    return _form({})
+
+
+@pages.post("/patients/new")
+@allowed("patients.enrol")
+def enrol() -> tuple[str, int] | Response:
+    standing = house()
+    try:
+        asked = _asked(standing.protocol)
+        with writing() as connection:
+            patients.enrol(connection, standing.protocol, standing.cipher, asked, by=staff(), now=now())
+    except Refusal as refusal:
+        return _form(by_field(refusal.wrongs)), 422
+    return redirect(url_for("desk.patient", subject=asked.subject), 303)
+
+
+@pages.get("/patients/import")
+@allowed("patients.enrol")
+def import_file() -> str:
+    return render_template("desk/import.html", columns=imports.columns(house().protocol))
+
+
+@pages.post("/patients/import")
+@allowed("patients.enrol")
+def enrol_file() -> tuple[str, int] | str:
+    """Every row of the file, or none and each reason."""
+    columns = imports.columns(house().protocol)
+    try:
+        enrolled = _enrol_rows(_uploaded())
+    except Refusal as refusal:
+        wrongs = [(wrong.field, in_words(wrong)) for wrong in refusal.wrongs]
+        return render_template("desk/import.html", columns=columns, wrongs=wrongs), 422
+    return render_template("desk/import.html", columns=columns, enrolled=enrolled)
+
+
+def _enrol_rows(text: str) -> list[str]:
+    standing = house()
+    with writing() as connection:
+        return imports.enrol_all(
+            connection, standing.protocol, standing.cipher, text, by=staff(), now=now(), sites=set(sites_here())
+        )
+
+
+def _uploaded() -> str:
+    file = request.files.get("file")
+    if file is None or not file.filename:
+        raise Refusal([Wrong("file", N_("Choose a file."))])
+    try:
+        return file.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refusal([Wrong("file", N_("The file is not UTF-8. In Excel, save it as “CSV UTF-8”."))]) from None
+
+
+def _form(errors: dict[str, list[str]]) -> str:
+    protocol = house().protocol
+    return render_template(
+        "desk/enrolment.html",
+        errors=errors,
+        sites=sites_here(),
+        shows_arm=any(may_see_arm(protocol, site) for site in sites_here()),
+        languages_asked=[(code, language_name(code)) for code in protocol.trial.languages],
+        typed=request.form,
+        criteria=_criteria(protocol),
+    )
+
+
+def _criteria(protocol: Protocol) -> list[tuple[str, str, bool]]:
+    """The checklist: a field for each criterion, its words, and whether it includes or excludes."""
+    eligibility = protocol.eligibility
+    return [(f"included_{n}", words, True) for n, words in enumerate(eligibility.inclusion)] + [
+        (f"excluded_{n}", words, False) for n, words in enumerate(eligibility.exclusion)
+    ]
+
+
+def _asked(protocol: Protocol) -> Enrolment:
+    """What the form says. Raises Refusal with every fault of the page's own and of the act's."""
+    wrongs: list[Wrong] = []
+    consented_on = day("consented_on", wrongs, missing=N_("Give the day of consent, as 2027-03-01."))
+    randomised_on = day("randomised_on", wrongs)
+    if not is_own(typed("site")):
+        wrongs.append(Wrong("site", N_("Choose one of your own sites.")))
+    if typed("texts_allowed") not in ("yes", "no"):
+        wrongs.append(Wrong("texts_allowed", N_("Say whether she permits texts.")))
+    asked = Enrolment(
+        subject=typed("subject").upper(),
+        site=typed("site"),
+        language=typed("language"),
+        strata={code: typed(code) for code in protocol.strata},
+        consented_on=consented_on or date.min,
+        eligible=all(typed(field) == YES for field, _, _ in _criteria(protocol)),
+        texts_allowed=typed("texts_allowed") == YES,
+        phone=phone(wrongs) or None,
+        randomised_on=randomised_on,
+        arm=typed("arm") or None,
+    )
+    if wrongs:
+        raise Refusal([*wrongs, *_also(protocol, asked, {wrong.field for wrong in wrongs})])
+    return asked
+
+
+def _also(protocol: Protocol, asked: Enrolment, told: set[str]) -> list[Wrong]:
+    """What the act would refuse besides, so that everything is said at once."""
+    with reading() as connection:
+        wrongs = patients.wrongs_of(connection, protocol, asked, now())
+        return [wrong for wrong in wrongs if wrong.field not in told]
+

@@ -1,0 +1,97 @@
+"""Who may do what at the desk, and of which patients?
+
+Deny by default: a route says which ability it takes (`@allowed`), the table here says which roles have that ability, and
+one gate stands before every request of the desk. A route that names no ability opens for nobody. Patients of other
+sites do not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from flask import Blueprint, abort, current_app, redirect, request, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from epro.protocol import Protocol
+from epro.queries.timeline import site_of
+from epro.web.accounts import SIGN_IN
+from epro.web.house import house, reading
+
+NURSE, INVESTIGATOR, MONITOR = "nurse", "investigator", "monitor"
+ANALYST, TRIAL_OFFICE, ADMINISTRATOR = "analyst", "trial_office", "administrator"
+CARE = frozenset({NURSE, INVESTIGATOR})
+
+ROLES_WITH: dict[str, frozenset[str]] = {
+    "desk.enter": CARE | {MONITOR, ANALYST, TRIAL_OFFICE, ADMINISTRATOR},
+    "completion.read": CARE | {MONITOR, ANALYST, TRIAL_OFFICE, ADMINISTRATOR},  # counts alone
+    "patients.read": CARE | {MONITOR, TRIAL_OFFICE},
+    "patients.enrol": CARE | {TRIAL_OFFICE},
+    "patients.randomise": CARE | {TRIAL_OFFICE},
+    "patients.record": CARE,  # what happened to her
+    "patients.reach": CARE,  # her number and her permission
+    "forms.hand_over": CARE,
+}
+
+pages = Blueprint("desk", __name__, url_prefix="/desk")
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def allowed(ability: str) -> Callable[[View], View]:
+    """Says which ability a route takes."""
+    if ability not in ROLES_WITH:
+        raise ValueError(f"no ability is called {ability!r}; one of {', '.join(ROLES_WITH)}")
+
+    def mark(view: View) -> View:
+        view.ability = ability  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def ability_of(endpoint: str) -> str | None:
+    return getattr(current_app.view_functions[endpoint], "ability", None)
+
+
+def may(ability: str | None) -> bool:
+    """Whether the person who is signed in has this ability."""
+    return bool(ROLES_WITH.get(ability or "", frozenset()) & {role.name for role in current_user.roles})
+
+
+def own_sites() -> frozenset[str] | None:
+    """The sites whose patients this person may see; None = every site."""
+    return frozenset(current_user.sites) or None
+
+
+def is_own(site: str) -> bool:
+    sites = own_sites()
+    return sites is None or site in sites
+
+
+def sites_here() -> dict[str, str]:
+    """The sites of this person, code to name, in the order of the trial file."""
+    return {code: site.name for code, site in house().protocol.sites.items() if is_own(code)}
+
+
+def may_see_arm(protocol: Protocol, site: str) -> bool:
+    """The trial office allocates; a site sees the arm of its own patients where the trial file says so."""
+    roles = {role.name for role in current_user.roles}
+    return is_own(site) and (TRIAL_OFFICE in roles or (protocol.trial.arm_seen_by_site and bool(CARE & roles)))
+
+
+@pages.before_request
+def _stand_guard() -> Response | None:
+    """1. Signed in? 2. Able? 3. Is the patient hers?"""
+    if not current_user.is_authenticated:
+        here = request.full_path.rstrip("?") if request.method == "GET" else None
+        return redirect(url_for(SIGN_IN, next=here), 303)
+    if not may(ability_of(cast(str, request.endpoint))):
+        abort(403)
+    subject = (request.view_args or {}).get("subject")
+    if subject is not None:
+        with reading() as connection:
+            site = site_of(connection, subject)
+        if site is None or not is_own(site):
+            abort(404)
+    return None

@@ -1,0 +1,70 @@
+"""How is what was typed read, and how is a refusal shown beside the field it speaks of?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date
+
+from flask import request
+from flask_babel import gettext
+
+from epro.refusals import N_, Refusal, Wrong
+
+NOT_A_DATE = N_("Write the date as 2027-03-01.")
+
+
+def typed(name: str) -> str:
+    return request.form.get(name, "").strip()
+
+
+def day(name: str, wrongs: list[Wrong], *, missing: str | None = None) -> date | None:
+    """The date that was typed. One that cannot be read, or that is missing and must not be, is added to `wrongs`."""
+    text = typed(name)
+    if not text:
+        if missing:
+            wrongs.append(Wrong(name, missing))
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        wrongs.append(Wrong(name, NOT_A_DATE))
+        return None
+
+
+def needed_day(name: str) -> date:
+    """The same for a form of one date. Raises Refusal."""
+    wrongs: list[Wrong] = []
+    on = day(name, wrongs, missing=N_("Give the day, as 2027-03-01."))
+    if on is None:
+        raise Refusal(wrongs)
+    return on
+
+
+def phone(wrongs: list[Wrong]) -> str:
+    """The number that was typed. Where it was typed a second time the two must agree."""
+    once, again = typed("phone"), typed("phone_again")
+    if again and re.sub(r"\D", "", again) != re.sub(r"\D", "", once):
+        wrongs.append(Wrong("phone_again", N_("The two numbers differ.")))
+    return once
+
+
+def needed_phone() -> str:
+    """The same for a form of one number. Raises Refusal."""
+    wrongs: list[Wrong] = []
+    number = phone(wrongs)
+    if wrongs:
+        raise Refusal(wrongs)
+    return number
+
+
+def in_words(wrong: Wrong) -> str:
+    return str(gettext(wrong.message)) % wrong.values
+
+
+def by_field(wrongs: Iterable[Wrong]) -> dict[str, list[str]]:
+    """What is wrong, in the page's language, by the field it stands beside."""
+    words: dict[str, list[str]] = {}
+    for wrong in wrongs:
+        words.setdefault(wrong.field, []).append(in_words(wrong))
+    return words

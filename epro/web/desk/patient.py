@@ -1,0 +1,179 @@
+"""One patient's page: her plan and what has become of it, and the small forms by which staff record what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response
+
+from epro.acts import links, patients
+from epro.queries.timeline import arm_of, timeline
+from epro.refusals import N_, Refusal, Wrong
+from epro.store import facts
+from epro.web.accounts import sign_out
+from epro.web.desk.gate import allowed, may_see_arm, pages
+from epro.web.desk.inputs import by_field, needed_day, needed_phone, typed
+from epro.web.house import house, now, reading, staff, writing
+
+Answer = Response | tuple[str, int]
+
+
+@pages.get("/patients/<subject>")
+@allowed("patients.read")
+def patient(subject: str) -> str:
+    return _page(subject)
+
+
+@pages.post("/patients/<subject>/randomisation")
+@allowed("patients.randomise")
+def randomise(subject: str) -> Answer:
+    return _act(
+        subject,
+        "randomisation",
+        gettext("Randomisation recorded; the plan stands below."),
+        lambda connection, act: patients.randomise(
+            connection, on=needed_day("randomised_on"), arm=typed("arm"), **act
+        ),
+    )
+
+
+@pages.post("/patients/<subject>/randomisation/correction")
+@allowed("patients.randomise")
+def correct_randomisation(subject: str) -> Answer:
+    return _act(
+        subject,
+        "correction",
+        gettext("Date corrected; what was still to come has been planned anew."),
+        lambda connection, act: patients.correct_randomisation(
+            connection, on=needed_day("randomised_on"), reason=typed("reason"), **act
+        ),
+    )
+
+
+@pages.post("/patients/<subject>/surgery")
+@allowed("patients.record")
+def record_surgery(subject: str) -> Answer:
+    return _happened(subject, facts.SURGERY, gettext("Surgery recorded."))
+
+
+@pages.post("/patients/<subject>/progression")
+@allowed("patients.record")
+def record_progression(subject: str) -> Answer:
+    return _happened(subject, facts.PROGRESSION, gettext("Progression recorded."))
+
+
+@pages.post("/patients/<subject>/seen")
+@allowed("patients.record")
+def record_seen(subject: str) -> Answer:
+    return _happened(subject, facts.SEEN_ALIVE, gettext("Noted as the last day she was seen or spoken to."))
+
+
+@pages.post("/patients/<subject>/death")
+@allowed("patients.record")
+def record_death(subject: str) -> Answer:
+    return _act(
+        subject,
+        "death",
+        gettext("Death recorded. Nothing more is sent."),
+        lambda connection, act: patients.record_death(connection, on=needed_day("happened_on"), **act),
+    )
+
+
+@pages.post("/patients/<subject>/withdrawal")
+@allowed("patients.record")
+def withdraw(subject: str) -> Answer:
+    return _act(
+        subject,
+        "withdrawal",
+        gettext("Withdrawal recorded. Nothing more is sent; her answers are kept."),
+        lambda connection, act: patients.withdraw(
+            connection, on=needed_day("happened_on"), reason=_reason(), **act
+        ),
+    )
+
+
+@pages.post("/patients/<subject>/number")
+@allowed("patients.reach")
+def change_number(subject: str) -> Answer:
+    return _act(
+        subject,
+        "number",
+        gettext("New number kept. Links that went to the old one are closed."),
+        lambda connection, act: patients.change_number(connection, cipher=house().cipher, phone=needed_phone(), **act),
+    )
+
+
+@pages.post("/patients/<subject>/permission")
+@allowed("patients.reach")
+def change_permission(subject: str) -> Answer:
+    given = typed("texts_allowed") == "yes"
+    return _act(
+        subject,
+        "permission",
+        gettext("Permission for texts recorded.") if given else gettext("Recorded: no more texts are sent."),
+        lambda connection, act: patients.allow_texts(connection, allowed=given, **act),
+    )
+
+
+@pages.post("/patients/<subject>/tablet/<visit>")
+@allowed("forms.hand_over")
+def hand_over(subject: str, visit: str) -> Answer:
+    """Open a form on this device. Whoever handed it over is signed out first: the patient holds it now."""
+    try:
+        with writing() as connection:
+            token = links.hand_over(connection, subject, visit, by=staff(), now=now())
+    except Refusal as refusal:
+        return _page(subject, form="tablet", errors=by_field(refusal.wrongs)), 409
+    sign_out()
+    return redirect(f"/p/{token}", 303)
+
+
+def _happened(subject: str, kind: str, said: str) -> Answer:
+    return _act(
+        subject,
+        kind,
+        said,
+        lambda connection, act: patients.record(connection, kind=kind, on=needed_day("happened_on"), **act),
+    )
+
+
+def _act(subject: str, form: str, said: str, act: Callable[[Connection, dict[str, Any]], object]) -> Answer:
+    """Do it in one transaction, then show the page anew. A refusal is told beside the form it came from."""
+    try:
+        with writing() as connection:
+            act(connection, {"protocol": house().protocol, "subject": subject, "by": staff(), "now": now()})
+    except Refusal as refusal:
+        return _page(subject, form=form, errors=by_field(refusal.wrongs)), 422
+    flash(said)
+    return redirect(url_for("desk.patient", subject=subject), 303)
+
+
+def _page(subject: str, *, form: str = "", errors: dict[str, list[str]] | None = None) -> str:
+    protocol = house().protocol
+    with reading() as connection:
+        shown = timeline(connection, protocol, subject, now())
+        sees_arm = may_see_arm(protocol, shown.patient.site)
+        arm = arm_of(connection, subject) if sees_arm else None
+    return render_template(
+        "desk/patient.html",
+        shown=shown,
+        patient=shown.patient,
+        sees_arm=sees_arm,
+        arm=arm,
+        form=form,
+        errors=errors or {},
+        typed=request.form,
+        here=url_for("desk.patient", subject=subject),
+    )
+
+
+def _reason() -> str:
+    reason = typed("reason")
+    if not reason:
+        raise Refusal([Wrong("reason", N_("Say why, in a few words without names."))])
+    return reason
+

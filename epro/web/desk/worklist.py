@@ -1,0 +1,58 @@
+"""The landing page: whom do I call today? And the way to a patient by her subject id."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from epro.queries.timeline import subjects_like
+from epro.queries.worklist import worklist
+from epro.web.desk.gate import allowed, may, own_sites, pages, sites_here
+from epro.web.house import house, now, reading
+from scheduler import ledger
+
+MOST_TYPED = 40
+
+
+@pages.get("")
+@allowed("desk.enter")
+def landing() -> str | Response:
+    """The worklist of one's own sites; `?site=` and `?visit=` narrow it. Who may not see patients sees the counts."""
+    if not may("patients.read"):
+        return redirect(url_for("desk.completion_table"))
+    protocol, chosen = house().protocol, _chosen()
+    with reading() as connection:
+        lists = worklist(
+            connection,
+            protocol,
+            now(),
+            sites=[chosen["site"]] if chosen["site"] else own_sites(),
+            visit=chosen["visit"],
+        )
+        sending = ledger.health(connection, now())
+    return render_template("desk/worklist.html", lists=lists, sending=sending, sites=sites_here(), chosen=chosen)
+
+
+@pages.post("/patients/search")
+@allowed("patients.read")
+def search() -> str | Response:
+    """By POST, so that nothing that is typed here by mistake stands in an address."""
+    typed = request.form.get("subject", "").strip()[:MOST_TYPED]
+    with reading() as connection:
+        found = subjects_like(connection, typed, own_sites()) if typed else []
+    same = [subject for subject in found if subject.lower() == typed.lower()]
+    if same or len(found) == 1:
+        return redirect(url_for("desk.patient", subject=(same or found)[0]), 303)
+    return render_template("desk/search.html", found=found, here=url_for("desk.landing"))
+
+
+def _chosen() -> dict[str, str | None]:
+    """The filters of the address. A site or visit that does not exist, or is not hers, is no page."""
+    site, visit = request.args.get("site") or None, request.args.get("visit") or None
+    if site is not None and site not in sites_here():
+        abort(404)
+    if visit is not None and visit not in house().protocol.schedule.visits:
+        abort(404)
+    return cast(dict[str, str | None], {"site": site, "visit": visit})
