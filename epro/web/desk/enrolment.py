@@ -104,7 +104,7 @@ def _asked(protocol: Protocol) -> Enrolment:
     if not is_own(typed("site")):
         wrongs.append(Wrong("site", N_("Choose one of your own sites.")))
     if typed("texts_allowed") not in ("yes", "no"):
-        wrongs.append(Wrong("texts_allowed", N_("Say whether she permits texts.")))
+        wrongs.append(Wrong("texts_allowed", N_("Say whether texts are permitted.")))
     asked = Enrolment(
         subject=typed("subject").upper(),
         site=typed("site"),

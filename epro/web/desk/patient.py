@@ -69,7 +69,7 @@ def record_progression(subject: str) -> Answer:
 @pages.post("/patients/<subject>/seen")
 @allowed("patients.record")
 def record_seen(subject: str) -> Answer:
-    return _happened(subject, facts.SEEN_ALIVE, gettext("Noted as the last day she was seen or spoken to."))
+    return _happened(subject, facts.SEEN_ALIVE, gettext("The day is noted."))
 
 
 @pages.post("/patients/<subject>/death")
@@ -89,7 +89,7 @@ def withdraw(subject: str) -> Answer:
     return _act(
         subject,
         "withdrawal",
-        gettext("Withdrawal recorded. Nothing more is sent; her answers are kept."),
+        gettext("Withdrawal recorded. Nothing more is sent; the answers are kept."),
         lambda connection, act: patients.withdraw(
             connection, on=needed_day("happened_on"), reason=_reason(), **act
         ),

@@ -32,7 +32,15 @@ def landing() -> str | Response:
             visit=chosen["visit"],
         )
         sending = ledger.health(connection, now())
-    return render_template("desk/worklist.html", lists=lists, sending=sending, sites=sites_here(), chosen=chosen)
+    out_of_reach = {(one.form.subject, one.form.visit) for one in lists.unreachable}
+    return render_template(
+        "desk/worklist.html",
+        lists=lists,
+        out_of_reach=out_of_reach,
+        sending=sending,
+        sites=sites_here(),
+        chosen=chosen,
+    )
 
 
 @pages.post("/patients/search")
