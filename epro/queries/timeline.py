@@ -95,6 +95,12 @@ def timeline(connection: Connection, protocol: Protocol, subject: str, now: date
     )
 
 
+def planned_texts(connection: Connection, subject: str) -> list[tuple[str, datetime]]:
+    """Key and instant of every text that is still to leave, in order of time."""
+    waiting = [text for text in ledger.rows(connection, subject) if text.state in STILL_TO_LEAVE]
+    return sorted(((text.key, text.send_at) for text in waiting if text.send_at), key=lambda text: text[1])
+
+
 def arm_of(connection: Connection, subject: str) -> str | None:
     """Only for those who may know it."""
     return connection.execute(select(Allocation.arm).where(Allocation.subject == subject)).scalar()

@@ -15,7 +15,7 @@ from flask_security.forms import LoginForm
 from sqlalchemy.orm import Mapped, relationship, scoped_session, sessionmaker
 
 from epro.acts.users import ARGON2ID
-from epro.opening import House
+from epro.house import House
 from epro.store.models import Role, User
 
 SIGN_IN = "security.login"
@@ -38,14 +38,16 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class StaffRole(RoleMixin, Role):
+class StaffRole(RoleMixin, Role):  # type: ignore[misc]
     """A role, with what Flask-Security asks of it."""
 
 
 class Staff(UserMixin, User):
     """An account, with what Flask-Security asks of it."""
 
-    roles: Mapped[list[StaffRole]] = relationship(secondary="staff_user_role", lazy="selectin", viewonly=True)
+    roles: Mapped[list[StaffRole]] = relationship(  # type: ignore[assignment]
+        secondary="staff_user_role", lazy="selectin", viewonly=True
+    )
 
 
 class SignIn(LoginForm):

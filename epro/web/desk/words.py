@@ -102,7 +102,7 @@ def step_name(code: str) -> str:
     """A rung of the ladder: the first is the invitation, the others are reminders, counted."""
     codes = [step.code for step in house().protocol.schedule.ladder.steps]
     n = codes.index(code) if code in codes else 0
-    return gettext("invitation") if n == 0 else gettext("reminder %(n)s", n=n)
+    return str(gettext("invitation") if n == 0 else gettext("reminder %(n)s", n=n))
 
 
 def weekday(on: date) -> str:
