@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from email_validator import EmailNotValidError, validate_email
-from passlib.context import CryptContext
+from passlib.context import CryptContext  # type: ignore[import-untyped]
 from sqlalchemy import Connection, Row, func, insert, select
 
 from epro.protocol import Protocol
@@ -99,4 +99,3 @@ def _wrongs_of(
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         lengths = {"shortest": SHORTEST_PASSWORD, "longest": LONGEST_PASSWORD}
         yield Wrong("password", N_("Choose a password of %(shortest)s to %(longest)s characters."), lengths)
-

@@ -100,6 +100,12 @@ def arm_of(connection: Connection, subject: str) -> str | None:
     return connection.execute(select(Allocation.arm).where(Allocation.subject == subject)).scalar()
 
 
+def planned_texts(connection: Connection, subject: str) -> list[tuple[str, datetime]]:
+    """Key and instant of every text that is still to leave, the first one first."""
+    texts = ledger.rows(connection, subject)
+    return [(text.key, text.send_at) for text in texts if text.state in STILL_TO_LEAVE and text.send_at is not None]
+
+
 def site_of(connection: Connection, subject: str) -> str | None:
     """None: no such patient."""
     return connection.execute(select(Patient.site).where(Patient.subject == subject)).scalar()

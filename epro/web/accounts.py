@@ -38,14 +38,14 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class StaffRole(RoleMixin, Role):
+class StaffRole(RoleMixin, Role):  # type: ignore[misc]
     """A role, with what Flask-Security asks of it."""
 
 
 class Staff(UserMixin, User):
     """An account, with what Flask-Security asks of it."""
 
-    roles: Mapped[list[StaffRole]] = relationship(secondary="staff_user_role", lazy="selectin", viewonly=True)
+    roles: Mapped[list[StaffRole]] = relationship(secondary="staff_user_role", lazy="selectin", viewonly=True)  # type: ignore[assignment]
 
 
 class SignIn(LoginForm):

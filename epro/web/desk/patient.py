@@ -35,9 +35,7 @@ def randomise(subject: str) -> Answer:
         subject,
         "randomisation",
         gettext("Randomisation recorded; the plan stands below."),
-        lambda connection, act: patients.randomise(
-            connection, on=needed_day("randomised_on"), arm=typed("arm"), **act
-        ),
+        lambda connection, act: patients.randomise(connection, on=needed_day("randomised_on"), arm=typed("arm"), **act),
     )
 
 
@@ -90,9 +88,7 @@ def withdraw(subject: str) -> Answer:
         subject,
         "withdrawal",
         gettext("Withdrawal recorded. Nothing more is sent; the answers are kept."),
-        lambda connection, act: patients.withdraw(
-            connection, on=needed_day("happened_on"), reason=_reason(), **act
-        ),
+        lambda connection, act: patients.withdraw(connection, on=needed_day("happened_on"), reason=_reason(), **act),
     )
 
 
@@ -176,4 +172,3 @@ def _reason() -> str:
     if not reason:
         raise Refusal([Wrong("reason", N_("Say why, in a few words without names."))])
     return reason
-

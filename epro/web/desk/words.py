@@ -95,14 +95,14 @@ MODES = {"self": N_("by link"), "tablet": N_("on the clinic's tablet")}
 def visit_title(code: str) -> str:
     """A visit as the trial file names it in the language of the page."""
     titles = house().protocol.schedule.visits[code].title
-    return titles.get(str(get_locale())) or next(iter(titles.values()))
+    return str(titles.get(str(get_locale())) or next(iter(titles.values())))
 
 
 def step_name(code: str) -> str:
     """A rung of the ladder: the first is the invitation, the others are reminders, counted."""
     codes = [step.code for step in house().protocol.schedule.ladder.steps]
     n = codes.index(code) if code in codes else 0
-    return gettext("invitation") if n == 0 else gettext("reminder %(n)s", n=n)
+    return str(gettext("invitation") if n == 0 else gettext("reminder %(n)s", n=n))
 
 
 def weekday(on: date) -> str:
