@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from email_validator import EmailNotValidError, validate_email
-from passlib.context import CryptContext  # type: ignore[import-untyped]
+from passlib.context import CryptContext
 from sqlalchemy import Connection, Row, func, insert, select
 
 from epro.protocol import Protocol

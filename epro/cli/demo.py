@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from epro.acts.trial import holds_a_real_trial
 from epro.cli.serving import released
-from epro.opening import OUTBOX, House, open_house
+from epro.house import House
+from epro.opening import OUTBOX, open_house
 from epro.settings import DEFAULT_TRIAL, Settings, read_settings, write_fresh_keys
 from epro.store.database import reading
 from epro.store.migrating import revision_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from epro.opening import House, carrier_of, letters_of, open_house, sending_clock
+from epro.house import House
+from epro.opening import carrier_of, letters_of, open_house, sending_clock
 from epro.settings import read_settings
 from epro.store.audit import Actor
 from epro.store.database import writing

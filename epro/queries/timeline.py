@@ -95,15 +95,15 @@ def timeline(connection: Connection, protocol: Protocol, subject: str, now: date
     )
 
 
+def planned_texts(connection: Connection, subject: str) -> list[tuple[str, datetime]]:
+    """Key and instant of every text that is still to leave, in order of time."""
+    waiting = [text for text in ledger.rows(connection, subject) if text.state in STILL_TO_LEAVE]
+    return sorted(((text.key, text.send_at) for text in waiting if text.send_at), key=lambda text: text[1])
+
+
 def arm_of(connection: Connection, subject: str) -> str | None:
     """Only for those who may know it."""
     return connection.execute(select(Allocation.arm).where(Allocation.subject == subject)).scalar()
-
-
-def planned_texts(connection: Connection, subject: str) -> list[tuple[str, datetime]]:
-    """Key and instant of every text that is still to leave, the first one first."""
-    texts = ledger.rows(connection, subject)
-    return [(text.key, text.send_at) for text in texts if text.state in STILL_TO_LEAVE and text.send_at is not None]
 
 
 def site_of(connection: Connection, subject: str) -> str | None:

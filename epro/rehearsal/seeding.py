@@ -11,7 +11,8 @@ from sqlalchemy import MetaData, func, select
 from analysis.simulation import simulate
 from epro.acts import links, users
 from epro.acts.trial import adopt
-from epro.opening import OUTBOX, House, open_house
+from epro.house import House
+from epro.opening import OUTBOX, open_house
 from epro.rehearsal.carrier import LINK, RehearsalCarrier
 from epro.rehearsal.player import PlayedClock, Player
 from epro.settings import Settings

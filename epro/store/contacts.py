@@ -54,7 +54,7 @@ def _example(country: str) -> str:
     if country in SET_ASIDE_FOR_FICTION:
         return SET_ASIDE_FOR_FICTION[country]
     number = phonenumbers.example_number_for_type(country, PhoneNumberType.MOBILE)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL) if number else "+…"
 
 
 def for_a_person(e164: str) -> str:

@@ -15,7 +15,7 @@ from flask_security.forms import LoginForm
 from sqlalchemy.orm import Mapped, relationship, scoped_session, sessionmaker
 
 from epro.acts.users import ARGON2ID
-from epro.opening import House
+from epro.house import House
 from epro.store.models import Role, User
 
 SIGN_IN = "security.login"
@@ -45,7 +45,9 @@ class StaffRole(RoleMixin, Role):  # type: ignore[misc]
 class Staff(UserMixin, User):
     """An account, with what Flask-Security asks of it."""
 
-    roles: Mapped[list[StaffRole]] = relationship(secondary="staff_user_role", lazy="selectin", viewonly=True)  # type: ignore[assignment]
+    roles: Mapped[list[StaffRole]] = relationship(  # type: ignore[assignment]
+        secondary="staff_user_role", lazy="selectin", viewonly=True
+    )
 
 
 class SignIn(LoginForm):

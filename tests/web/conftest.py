@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from epro.acts import links
-from epro.opening import House
+from epro.house import House
 from epro.store.audit import entry
 from epro.store.database import reading, writing
 from epro.store.migrating import TABLES

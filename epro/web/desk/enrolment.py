@@ -70,7 +70,7 @@ def _uploaded() -> str:
     if file is None or not file.filename:
         raise Refusal([Wrong("file", N_("Choose a file."))])
     try:
-        return file.read().decode("utf-8-sig")
+        return str(file.read(), "utf-8-sig")
     except UnicodeDecodeError:
         raise Refusal([Wrong("file", N_("The file is not UTF-8. In Excel, save it as “CSV UTF-8”."))]) from None
 

@@ -1,8 +1,8 @@
 """Who may do what at the desk, and of which patients?
 
-Deny by default: a route says which ability it takes (`@allowed`), the table here says which roles have it, and one gate
-stands before every request of the desk. A route that names no ability opens for nobody. Patients of other sites do not
-exist.
+Deny by default: a route says which ability it takes (`@allowed`), the table here says which roles have that ability,
+and one gate stands before every request of the desk. A route that names no ability opens for nobody. Patients of other
+sites do not exist.
 """
 
 from __future__ import annotations
