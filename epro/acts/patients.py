@@ -300,7 +300,9 @@ def _wrong_date(protocol: Protocol, name: str, on: date, now: datetime, earliest
 
 
 def _not_among(name: str, value: str, choices: Mapping[str, object] | tuple[str, ...]) -> Iterator[Wrong]:
-    if value not in choices:
+    if not value:
+        yield Wrong(name, N_("Choose one of %(choices)s."), {"choices": ", ".join(choices)})
+    elif value not in choices:
         yield Wrong(
             name, N_("%(value)s is not one of %(choices)s."), {"value": repr(value), "choices": ", ".join(choices)}
         )

@@ -11,7 +11,7 @@ from epro.acts import imports, patients
 from epro.acts.patients import Enrolment
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
-from epro.web.desk.gate import allowed, is_own, may_see_arm, pages, sites_here
+from epro.web.desk.gate import allowed, may_see_arm, pages, sites_here
 from epro.web.desk.inputs import by_field, day, in_words, phone, typed
 from epro.web.desk.words import language_name
 from epro.web.house import house, now, reading, staff, writing
@@ -101,7 +101,7 @@ def _asked(protocol: Protocol) -> Enrolment:
     wrongs: list[Wrong] = []
     consented_on = day("consented_on", wrongs, missing=N_("Give the day of consent, as 2027-03-01."))
     randomised_on = day("randomised_on", wrongs)
-    if not is_own(typed("site")):
+    if typed("site") not in sites_here():
         wrongs.append(Wrong("site", N_("Choose one of your own sites.")))
     if typed("texts_allowed") not in ("yes", "no"):
         wrongs.append(Wrong("texts_allowed", N_("Say whether texts are permitted.")))

@@ -95,7 +95,7 @@ MODES = {"self": N_("by link"), "tablet": N_("on the clinic's tablet")}
 def visit_title(code: str) -> str:
     """A visit as the trial file names it in the language of the page."""
     titles = house().protocol.schedule.visits[code].title
-    return titles.get(str(get_locale())) or next(iter(titles.values()))
+    return str(titles.get(str(get_locale())) or next(iter(titles.values())))
 
 
 def step_name(code: str) -> str:
