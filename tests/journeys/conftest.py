@@ -106,7 +106,7 @@ def service(schema: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield running
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=STARTS_WITHIN_SECONDS)
+        assert process.wait(timeout=STARTS_WITHIN_SECONDS) == 0, "".join(running.lines)
         house.engine.dispose()
 
 
