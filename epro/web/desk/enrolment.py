@@ -83,6 +83,7 @@ def _form(errors: dict[str, list[str]]) -> str:
         sites=sites_here(),
         shows_arm=any(may_see_arm(protocol, site) for site in sites_here()),
         languages_asked=[(code, language_name(code)) for code in protocol.trial.languages],
+        strata=[(code, stratum.label) for code, stratum in protocol.strata.items()],
         typed=request.form,
         criteria=_criteria(protocol),
     )
