@@ -6,6 +6,7 @@ request loads its user anew, so that an account that is disabled or moved to oth
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask, session
@@ -33,7 +34,7 @@ SETTINGS: dict[str, Any] = {
     "SECURITY_EMAIL_VALIDATOR_ARGS": {"check_deliverability": False},
     "SECURITY_RETURN_GENERIC_RESPONSES": True,  # an unknown account and a wrong password look the same
     "SECURITY_API_ENABLED_METHODS": ["session"],
-    "SECURITY_FRESHNESS_ALLOW_AUTH_TOKEN": False,
+    "SECURITY_FRESHNESS": timedelta(seconds=-1),  # no page that asks for the password anew
     "SECURITY_FLASH_MESSAGES": False,
 }
 

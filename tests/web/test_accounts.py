@@ -177,7 +177,7 @@ def test_a_form_without_its_token_changes_nothing(nurse, house, desk):
 def test_there_is_no_way_to_register_or_to_recover(app):
     paths = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("security.")}
 
-    assert paths == {"/desk/login", "/desk/logout", "/desk/verify"}
+    assert paths == {"/desk/login", "/desk/logout"}
 
 
 def test_a_password_is_kept_as_argon2id_and_its_hash_stays_out_of_the_trail(nurse, house):
