@@ -71,8 +71,7 @@ def test_the_repository_names_no_machine_and_no_address_of_a_registry():
 def test_no_wording_in_the_repository_is_marked_as_not_redistributable():
     for file in tracked_files():
         if file.suffix == ".toml" and "redistributable" in text_of(file) and "tests" not in file.parts:
-            manifest = tomllib.loads(text_of(file)).get("manifest", tomllib.loads(text_of(file)))
-            assert manifest.get("redistributable") is True, file
+            assert tomllib.loads(text_of(file))["wording"]["redistributable"] is True, file
 
 
 def test_every_phone_number_in_the_repository_is_set_aside_for_fiction():
