@@ -43,7 +43,8 @@ def score_contradictions(instrument: Instrument) -> Iterator[Contradiction]:
 
 def index_contradictions(instrument: Instrument, index: Index, keys: KeyPath = ()) -> Iterator[Contradiction]:
     """In which a value set disagrees with the instrument; keys: where it stands in its file."""
-    levelled = [*(item.code for item in instrument.items), *(s.code for s in (*instrument.scales, *instrument.grades))]
+    levelled = [item.code for item in instrument.items]
+    levelled += [scale.code for scale in instrument.scales] + [grade.code for grade in instrument.grades]
     unknown = [(n, part) for n, part in enumerate(index.parts) if part not in levelled]
     for n, part in unknown:
         yield Contradiction(

@@ -127,7 +127,8 @@ BROKEN = {
     ),
     "a scale code twice": (
         'code = "ALL"', 'code = "AB"',
-        "small.toml:25: scale AB stands twice\n  Give each scale, composite, conversion, grade and value set a code of its own.",
+        "small.toml:25: scale AB stands twice\n"
+        "  Give each scale, composite, conversion, grade and value set a code of its own.",
     ),
     "a composite of an unknown scale": (
         'scales = ["AB"]', 'scales = ["AB", "XY"]',
