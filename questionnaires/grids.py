@@ -12,7 +12,7 @@ import pandas as pd
 
 from questionnaires.located import Fault, Refused
 
-SEPARATORS = (";", "\t", ",")
+SEPARATORS = (";", "\t", "|", ",")
 TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".txt")
 
 
@@ -147,11 +147,14 @@ def _grid(path: Path, found: Sequence[tuple[int, list[Any]]], *, typed: bool, no
 
 
 def _header_faults(path: Path, line: int, columns: Sequence[str]) -> Iterator[Fault]:
+    if sum(name.lstrip("-").isdigit() for name in columns) > len(columns) / 2:
+        yield Fault(path.name, line, "this line names no columns", "Put a line of column names first.")
+        return
     for n, name in enumerate(columns):
         if not name:
             yield Fault(path.name, line, f"column {n + 1} has no name", "Name it, or take it away.")
-        elif name in columns[:n]:
-            yield Fault(path.name, line, f"the column {name} stands twice", "Take one of them away, or rename it.")
+    for name in sorted({name for name in columns if name and columns.count(name) > 1}):
+        yield Fault(path.name, line, f"the column {name} stands twice", "Take one of them away, or rename it.")
 
 
 def _width_faults(

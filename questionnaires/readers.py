@@ -22,13 +22,14 @@ COLUMNS_NAMED = 12  # of those that are missing; more are counted
 class Answers:
     """The forms of a file: `items` to be scored, and `forms`, the other columns, both with the index 0, 1, …
 
-    notes: what a person should know of how the file was read.
+    typed: the file knows numbers from text. notes: what a person should know of how the file was read.
     """
 
     file: str
     items: pd.DataFrame
     forms: pd.DataFrame
     notes: tuple[str, ...]
+    typed: bool
     lines: Sequence[int]  # of each form
     cell_lines: Mapping[tuple[Hashable, str], int] = field(default_factory=dict)  # (form, item), where they differ
 
@@ -60,12 +61,12 @@ def read_answers(
     if {"item", "value"} <= {name.lower() for name in grid.columns}:
         found = answers_by_form(grid, {plain(item.code): item.code for item in instrument.items}, instrument, form)
         items = found.values.apply(_numbered, codes=codes, as_numbers=as_numbers)
-        return Answers(grid.file, items, found.forms, notes + found.notes, found.lines, found.cell_lines)
+        return Answers(grid.file, items, found.forms, notes + found.notes, grid.typed, found.lines, found.cell_lines)
     names, renamed = _item_columns(grid, instrument)
     columns = {code: _numbered(grid.cells[name], codes, as_numbers) for code, name in names.items()}
     forms = grid.cells.drop(columns=list(names.values()))
     items = pd.DataFrame(columns, index=grid.cells.index, copy=False)
-    return Answers(grid.file, items, forms, notes + renamed, grid.lines)
+    return Answers(grid.file, items, forms, notes + renamed, grid.typed, grid.lines)
 
 
 def _item_columns(grid: Grid, instrument: Instrument) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -90,7 +91,9 @@ def _item_columns(grid: Grid, instrument: Instrument) -> tuple[dict[str, str], t
         faults.append(_no_columns(grid, instrument, lacking))
     if faults:
         raise Refused(faults)
-    return names, tuple(f"column {name} was read as {code}" for code, name in names.items() if name != code)
+    other = [f"{name} as {code}" for code, name in names.items() if name != code]
+    more = f" and {len(other) - COLUMNS_NAMED} more" if len(other) > COLUMNS_NAMED else ""
+    return names, (f"columns read: {', '.join(other[:COLUMNS_NAMED])}{more}",) if other else ()
 
 
 def _no_columns(grid: Grid, instrument: Instrument, lacking: Sequence[str]) -> Fault:
@@ -99,7 +102,8 @@ def _no_columns(grid: Grid, instrument: Instrument, lacking: Sequence[str]) -> F
     what = f"no column {shown}, which {instrument.title} {instrument.version} asks"
     if len(grid.columns) == 1:
         return Fault(grid.file, 1, what, "Separate the columns by comma, semicolon or tab.")
-    near = [name for name in get_close_matches(lacking[0], grid.columns, n=1) if name not in lacking]
+    codes = {item.code for item in instrument.items}
+    near = get_close_matches(lacking[0], [name for name in grid.columns if name not in codes], n=1)
     cure = f"Rename {near[0]} if it is {lacking[0]}" if near else "Name each column by its item's code"
     return Fault(grid.file, 1, what, f"{cure}; an item that nobody was asked is an empty column.")
 

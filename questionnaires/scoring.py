@@ -87,9 +87,14 @@ def explain(answers: pd.DataFrame, instrument: Instrument) -> pd.DataFrame:
     )
 
 
-def _check(answers: pd.DataFrame, instrument: Instrument) -> None:
+def refuse_unscored(instrument: Instrument) -> None:
+    """Raises NotScored."""
     if instrument.not_scored is not None:
         raise NotScored(f"{instrument.id} {instrument.version}", instrument.not_scored)
+
+
+def _check(answers: pd.DataFrame, instrument: Instrument) -> None:
+    refuse_unscored(instrument)
     check_columns(answers, instrument)
 
 
