@@ -32,7 +32,12 @@ def load(id_or_path: str | Path, *, beside: Path | str | None = None) -> Instrum
     hyphens of an id are not looked at: "QLQ-C30" is qlq-c30.
     Raises UnknownInstrument, or Refused with the line of every fault in the file.
     """
-    return instrument_of(read(file_of(id_or_path, beside=beside)))
+    document = read(file_of(id_or_path, beside=beside))
+    instrument = instrument_of(document)
+    if Path(id_or_path).suffix != ".toml" and instrument.id != document.path.stem:
+        what = f"this file describes {instrument.id}, not {document.path.stem}"
+        raise Refused([document.fault(("id",), what, f"Let its name be {instrument.id}.toml, or change its id.")])
+    return instrument
 
 
 def available() -> list[Instrument]:

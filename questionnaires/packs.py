@@ -65,7 +65,8 @@ def places(instrument: Instrument) -> Iterator[tuple[str, str]]:
 def written(instrument: Instrument, manifest: Mapping[str, object], words: Words) -> str:
     """A wording file with these words; a text that is not given is left empty, to be filled in."""
     lines = [f"# The words of {instrument.title} {instrument.version}, one table for each part.", "", "[wording]"]
-    lines += [f"{key} = {_toml(value)}" for key, value in manifest.items() if value is not None]
+    known = [(key, manifest.get(key)) for key in Manifest.model_fields if key != "title"]
+    lines += [f"{key} = {_toml(value)}" for key, value in known if value is not None]
     lines.append(f"title = {_toml(words.get(('title', ''), ''))}")
     if instrument.recalls:
         lines += ["", "[recall]"]

@@ -165,8 +165,13 @@ def _of_parts(
     score: Score, value: Numbers, parts: Sequence[str], columns: Mapping[str, Column], tallies: Mapping[str, Tally]
 ) -> Tally:
     if any(part in tallies for part in parts):
-        return _of_scales(score, value, [tallies[part].value for part in parts])
+        known = [tallies[part].value if part in tallies else _or_nan(columns[part]) for part in parts]
+        return _of_scales(score, value, known)
     return Tally(score, value, *_counted([columns[part] for part in parts if part in columns]), len(parts))
+
+
+def _or_nan(column: Column) -> Numbers:
+    return np.where(column.answered, column.values, np.nan)
 
 
 def _of_scales(score: Score, value: Numbers, parts: Sequence[Numbers]) -> Tally:

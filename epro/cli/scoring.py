@@ -153,7 +153,9 @@ def _is_number_as_text(cell: object) -> bool:
 
 def _counts_from_zero(answers: Answers, instrument: Instrument) -> bool:
     """Where options begin with 1, some answers are 0 and none is the highest: so it looks when coded from 0."""
-    from_one = {code: instrument.options(code) for code in answers.items if instrument.options(code)[:1] == (1,)}
+    from_one = {
+        code: instrument.options(code) for code in map(str, answers.items) if instrument.options(code)[:1] == (1,)
+    }
     zeros = any((answers.items[code] == 0).any() for code in from_one)
     return zeros and not any((answers.items[code] == options[-1]).any() for code, options in from_one.items())
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from datetime import datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 import questionnaires
 from epro.opening import system_clock
@@ -113,6 +110,8 @@ def import_words(
 
     Example: epro wording import words.xlsx qlq-c30 sv --source "Swedish v3.0" --licence A-123 --study BreCLIM-2
     """
+    if not manifest["redistributable"] and not (manifest["licence"] and manifest["study"]):
+        raise click.UsageError("Give --licence and --study, or --redistributable if the words may be passed on.")
     definition = questionnaires.load(instrument, beside=instruments)
     words = words_of(grid_of(table), definition)
     ends_on = licence_until.date() if licence_until else None
@@ -140,12 +139,11 @@ def list_packs(on: datetime | None, as_json: bool, folder: Path, instruments: Pa
     if as_json:
         click.echo(json.dumps([_as_json(each) for each in found], ensure_ascii=False))
         return
-    out = Table("Instrument", "Language", "Pack", "What it is", "File")
     for each in found:
-        name = each.manifest.instrument if each.manifest else each.file.name
-        language = each.manifest.language if each.manifest else ""
-        out.add_row(name, language, each.file.parent.name, _said(each), str(each.file))
-    Console(width=160 if not sys.stdout.isatty() else None).print(out)
+        manifest = each.manifest
+        name = f"{manifest.instrument} {manifest.version}, {manifest.language}" if manifest else each.file.name
+        click.echo(f"{name}, pack {each.file.parent.name}: {_said(each)}")
+        click.echo(f"    {each.file}")
 
 
 def _path(folder: Path, pack: str, instrument: Instrument, language: str) -> Path:
