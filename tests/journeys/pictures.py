@@ -14,7 +14,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from epro.cli.demo import DEMO_EMAIL, LOGIN_FILE, REPORT_FOLDER
+from epro.cli.demo import DEMO_EMAIL, LOGIN_FILE
+from epro.rehearsal.places import REPORT_FOLDER
 from tests.journeys.browsing import chromium
 from tests.journeys.conftest import free_port
 
