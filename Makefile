@@ -11,10 +11,10 @@ demo: .venv/.runtime
 	@$(BIN)/epro demo
 
 test: .venv/.dev lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not slow"
 
 test-slow: .venv/.dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m slow
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import pandas as pd
 
-CLOSED = ("completed", "closed_unfinished", "missed", "excused", "before_system")
+CLOSED = ("completed", "closed_unfinished", "missed", "excused")  # a window before the system was nobody's to answer
 COUNTS = ["randomised", "expected", "received", "complete", "unfinished", "unexpected"]
 
 
@@ -26,7 +26,8 @@ def rates(trial: Tables) -> pd.DataFrame:
     expected (said so by the schedule, and the window is over or the form submitted: the variable denominator),
     received (of the expected: at least one answer), complete (submitted), unfinished (received - complete), unexpected
     (received though not expected, in no rate); and received_per_expected, received_per_randomised (0 to 1, NaN = of
-    none). Forms that can still be answered count nowhere; nothing is expected after death or withdrawal.
+    none). Forms that can still be answered, and those whose window closed before the patient was in the system, count
+    nowhere; nothing is expected after death or withdrawal.
     """
     randomised = trial.subjects[trial.subjects["randomised_on"].notna()]
     key = ["subject", "visit", "instrument"]

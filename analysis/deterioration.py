@@ -1,8 +1,8 @@
 """When does a patient's score first become worse, or she die?"""
 
 from dataclasses import dataclass
-from math import isnan
 
+import numpy as np
 import pandas as pd
 
 DAYS_A_MONTH = 30.4375
@@ -51,31 +51,14 @@ def time_to(scores: pd.DataFrame, subjects: pd.DataFrame, definition: Definition
     follow_up = follow_up.assign(day=day)[day > 0]
     sign = 1 if definition.higher_is_better else -1
     fall = sign * (follow_up["subject"].map(baseline) - follow_up[definition.scale])
-    worse_on = follow_up[fall >= definition.threshold - SAME].groupby("subject")["day"].min()
-    table = pd.DataFrame(
-        {
-            WORSENING: worse_on.reindex(kept.index),
-            DEATH: (kept["died_on"] - kept["randomised_on"]).dt.days.astype(float),
-            LAST_FORM: follow_up.groupby("subject")["day"].max().reindex(kept.index),
-        }
-    )
-    result = pd.DataFrame([_ending(*row) for row in table.itertuples(index=False, name=None)], index=table.index)
-    result = result.set_axis(["time", "event", "cause"], axis=1) if len(result) else _nobody()
-    result = result.rename_axis("subject").reset_index()
+    worse = follow_up[fall >= definition.threshold - SAME].groupby("subject")["day"].min().reindex(kept.index)
+    death = (kept["died_on"] - kept["randomised_on"]).dt.days
+    last = follow_up.groupby("subject")["day"].max().reindex(kept.index)
+    worsened = worse.notna() & ~(death <= worse)  # a death on the day of the worse form is the event
+    endings = [worsened, ~worsened & death.notna(), ~worsened & death.isna() & last.notna()]
+    days = np.select(endings, [worse, death, last], 1.0)
+    cause = np.select(endings, [WORSENING, DEATH, LAST_FORM], NO_FOLLOW_UP)
+    event = np.isin(cause, (WORSENING, DEATH))
+    result = pd.DataFrame({"subject": kept.index, "time": days / DAYS_A_MONTH, "event": event, "cause": cause})
     result.attrs["excluded"] = {NO_BASELINE: len(randomised) - len(kept)}
     return result
-
-
-def _ending(worse: float, death: float, last_form: float) -> tuple[float, bool, str]:
-    """Months, event and cause from days (NaN = never). A death on the day of the worse form is the death's."""
-    if not isnan(worse) and not death <= worse:
-        return worse / DAYS_A_MONTH, True, WORSENING
-    if not isnan(death):
-        return death / DAYS_A_MONTH, True, DEATH
-    if not isnan(last_form):
-        return last_form / DAYS_A_MONTH, False, LAST_FORM
-    return 1 / DAYS_A_MONTH, False, NO_FOLLOW_UP
-
-
-def _nobody() -> pd.DataFrame:
-    return pd.DataFrame({"time": pd.Series(dtype=float), "event": pd.Series(dtype=bool), "cause": pd.Series(dtype=str)})

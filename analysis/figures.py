@@ -49,8 +49,8 @@ class Figure:
     def inline(self) -> str:
         """The SVG as it stands inside a page, without what would clash with another one there."""
         body = self.svg[self.svg.index("<svg") :]
-        referred = set(re.findall(r"#([\w-]+)", body))
-        return re.sub(r' id="([\w-]+)"', lambda found: found[0] if found[1] in referred else "", body)
+        referred = set(re.findall(r"#([\w.-]+)", body))
+        return re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in referred else "", body)
 
 
 def months_shown(last: float) -> list[float]:

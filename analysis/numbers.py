@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 NOT_ESTIMABLE = "not estimable"
@@ -27,7 +28,7 @@ class Numbers:
     def __init__(self) -> None:
         self._numbers: dict[str, Number] = {}
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Number]:
         return iter(self._numbers.values())
 
     def count(self, id: str, value: float) -> Number:
@@ -47,6 +48,18 @@ class Numbers:
         text = f"< {SMALLEST_P}" if value < SMALLEST_P else f"{value:.3f}"
         return self._shown(id, value, text, NOT_ESTIMABLE)
 
+    def with_interval(
+        self, show: Callable[[str, float], Number], id: str, estimate: float, lower: float, upper: float
+    ) -> Cell:
+        """An estimate and its interval as one cell; bounds are shown when at least one of them exists.
+
+        show: `decimal` or `percent` of this, ready to take an id and a value. The bounds are id.lower and id.upper.
+        """
+        shown = show(id, estimate)
+        if not (math.isfinite(lower) or math.isfinite(upper)):
+            return (shown, " (no interval)") if math.isfinite(estimate) else (shown,)
+        return (shown, " (", show(f"{id}.lower", lower), " to ", show(f"{id}.upper", upper), ")")
+
     def as_csv(self) -> str:
         """id, value (unrounded, empty = could not be estimated), text."""
         lines = io.StringIO()
@@ -64,10 +77,3 @@ class Numbers:
             raise ValueError(f"the number {number.id} is shown twice; give each showing an id of its own")
         self._numbers[number.id] = number
         return number
-
-
-def with_interval(estimate: Number, lower: Number, upper: Number) -> Cell:
-    """Estimate and interval as one cell; an estimate that is missing needs no interval beside it."""
-    if estimate.value is None and lower.value is None and upper.value is None:
-        return (estimate,)
-    return (estimate, " (", lower, " to ", upper, ")")

@@ -156,7 +156,7 @@ def _followed_to_the_cut(material: Material) -> list[Cell]:
     days = (pd.Timestamp(cut) - alive["last_alive_on"]).dt.days
     recent = material.numbers.count("os.followed.recent", (days <= RECENT_DAYS).sum())
     living = material.numbers.count("os.followed.alive", len(alive))
-    warning = ". The fewer they are, the more the curves are too low, since deaths are heard of and life is not."
+    warning = ". The fewer they are, the further the curves may lie too low: deaths are heard of, life is not."
     return [
         (
             "Known alive in the last ",
@@ -205,7 +205,9 @@ def baseline_and_survival(material: Material) -> Section:
         Row(text, tables.hazard_ratio(numbers, f"baseline-survival.{term}", model, term))
         for term, text in named.items()
     ]
-    section.parts.append(Table("Cox model of overall survival", ("", "Hazard ratio (95 % interval)", "p"), tuple(rows)))
+    section.parts.append(
+        Table("Cox model of overall survival", ("Covariate", "Hazard ratio (95 % interval)", "p"), tuple(rows))
+    )
     return section
 
 
@@ -236,7 +238,7 @@ def _endings(material: Material, cause: "pd.Series[str]", arm: "pd.Series[str]")
         id = f"ttd.cause.{ending.replace(' ', '-')}"
         cells = [(material.numbers.count(f"{id}.{arm}", n),) for arm, n in zip(material.arms, row, strict=True)]
         rows.append(Row(ending.capitalize(), tuple(cells)))
-    return Table("How the time ended", ("", *material.arms.values()), tuple(rows))
+    return Table("How the time ended", ("Ending", *material.arms.values()), tuple(rows))
 
 
 def _time_to_event(

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from analysis.compliance import COUNTS
 from analysis.disposition import CONSORT
-from analysis.numbers import Cell, Numbers, with_interval
+from analysis.numbers import Cell, Numbers
 from analysis.results import CannotEstimate
 from analysis.survival import Cox, KaplanMeier, LogRank
 
 NOT_REACHED = "not reached"
+SHORT = "not estimable: follow-up is shorter"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def consort(numbers: Numbers, counts: pd.DataFrame, arms: Mapping[str, str]) -> 
         Row(CONSORT[key], tuple((numbers.count(f"consort.{key}.{arm}", _row(counts, key)[arm]),) for arm in arms))
         for key in CONSORT
     ]
-    return Table("What became of the randomised patients", ("", *arms.values()), tuple(rows))
+    return Table("What became of the randomised patients", ("Patients", *arms.values()), tuple(rows))
 
 
 def completion(
@@ -81,8 +83,10 @@ def profile(
                 cells += [(numbers.count(f"{id}.n", 0),), ("no scores",)]
                 continue
             row = _row(means, (arm, visit))
-            mean, *bounds = (numbers.decimal(f"{id}.{key}", row[key], 1) for key in ("mean", "lower", "upper"))
-            cells += [(numbers.count(f"{id}.n", row["n"]),), with_interval(mean, *bounds)]
+            mean = numbers.with_interval(
+                partial(numbers.decimal, places=1), f"{id}.mean", *row[["mean", "lower", "upper"]]
+            )
+            cells += [(numbers.count(f"{id}.n", row["n"]),), mean]
         rows.append(Row(name, tuple(cells)))
     head = [column for label in arms.values() for column in (f"{label}: n", f"{label}: mean (95 % interval)")]
     return Table(title, ("Visit", *head), tuple(rows))
@@ -99,20 +103,14 @@ def survival(
             rows.append(Row(label, ((numbers.count(f"{id}.n.{arm}", 0),), ("no patients",), ("",), ("",))))
             continue
         one, later = _row(summary, arm), _row(at, arm)
-        median = with_interval(
-            numbers.decimal(f"{id}.median.{arm}", one["median"], 1, missing=NOT_REACHED),
-            numbers.decimal(f"{id}.median.{arm}.lower", one["lower"], 1, missing=NOT_REACHED),
-            numbers.decimal(f"{id}.median.{arm}.upper", one["upper"], 1, missing=NOT_REACHED),
-        )
-        share = with_interval(
-            numbers.percent(f"{id}.at.{arm}", later["survival"], missing="not estimable: follow-up is shorter"),
-            numbers.percent(f"{id}.at.{arm}.lower", later["lower"]),
-            numbers.percent(f"{id}.at.{arm}.upper", later["upper"]),
-        )
+        in_months = partial(numbers.decimal, places=1, missing=NOT_REACHED)
+        in_percent = partial(numbers.percent, missing=SHORT)
+        median = numbers.with_interval(in_months, f"{id}.median.{arm}", *one[["median", "lower", "upper"]])
+        share = numbers.with_interval(in_percent, f"{id}.at.{arm}", *later[["survival", "lower", "upper"]])
         n, events = numbers.count(f"{id}.n.{arm}", one["n"]), numbers.count(f"{id}.events.{arm}", one["events"])
         rows.append(Row(label, ((n,), (events,), median, share)))
     head = (
-        "",
+        "Arm",
         "Patients",
         "Events",
         "Median, months (95 % interval)",
@@ -131,7 +129,7 @@ def at_risk(numbers: Numbers, id: str, curves: KaplanMeier, arms: Mapping[str, s
         for arm, label in arms.items()
         if arm in table.index
     ]
-    return Table("Numbers at risk by month", ("", *(f"{month:g}" for month in months)), tuple(rows))
+    return Table("Numbers at risk by month", ("Arm", *(f"{month:g}" for month in months)), tuple(rows))
 
 
 def comparison(
@@ -153,7 +151,7 @@ def comparison(
                 chi_square = numbers.decimal(f"{key}.logrank.{term}.chi_square", test.chi_square, 2)
                 logrank = (chi_square, ", p ", numbers.p(f"{key}.logrank.{term}.p", test.p))
             rows.append(Row(f"{title}: {label}", (logrank, *hazard_ratio(numbers, f"{key}.cox.{term}", model, term))))
-    head = ("", "Log-rank chi-square, p", "Hazard ratio (95 % interval)", "p")
+    head = ("Analysis", "Log-rank chi-square, p", "Hazard ratio (95 % interval)", "p")
     return Table("Comparison of the arms", head, tuple(rows), "Cox model with Efron's handling of ties.")
 
 
@@ -162,11 +160,8 @@ def hazard_ratio(numbers: Numbers, id: str, model: Cox | CannotEstimate, term: s
     if isinstance(model, CannotEstimate):
         return (f"not estimable: {model}",), ("",)
     row = _row(model.terms, term)
-    ratio, *bounds = (
-        numbers.decimal(f"{id}.{name}", row[column], 2)
-        for name, column in (("hr", "hr"), ("lower", "lower"), ("upper", "upper"))
-    )
-    return with_interval(ratio, *bounds), (numbers.p(f"{id}.p", row["p"]),)
+    ratio = numbers.with_interval(partial(numbers.decimal, places=2), f"{id}.hr", *row[["hr", "lower", "upper"]])
+    return ratio, (numbers.p(f"{id}.p", row["p"]),)
 
 
 def _row(table: Any, key: Any) -> Any:

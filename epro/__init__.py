@@ -1,0 +1,1 @@
+"""The service: who takes part, what they did, who may see it."""

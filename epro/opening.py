@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine, text
 
 from epro.acts.letters import Letters
-from epro.protocol import Protocol, read_protocol, what_live_lacks
+from epro.house import House
+from epro.protocol import read_protocol, what_live_lacks
 from epro.settings import Settings
 from epro.store.contacts import Cipher
 from epro.store.database import open_engine
@@ -22,17 +22,6 @@ OUTBOX = "outbox"
 
 class NotReadyForLive(Exception):
     """The trial file says `live = true`, and this is what is still missing."""
-
-
-@dataclass(frozen=True)
-class House:
-    """What every page and command stands on: handed in once, never looked up elsewhere."""
-
-    settings: Settings
-    protocol: Protocol
-    engine: Engine
-    cipher: Cipher
-    clock: Callable[[], datetime]  # the one clock; aware, UTC
 
 
 def open_house(settings: Settings, *, durable: bool = True) -> House:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -12,13 +12,13 @@ def N_(message: str) -> str:
     return message
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Wrong:
     """One thing that is wrong: the field it stands in, and a sentence with named values."""
 
     field: str
     message: str
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message % self.values}" if self.field else self.message % self.values

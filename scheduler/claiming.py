@@ -54,7 +54,7 @@ def claim_due(connection: Connection, now: datetime, *, owner: str, limit: int) 
 
 def _neighbours(connection: Connection, subjects: set[str], now: datetime) -> Sequence[Row[Any]]:
     """The texts of these patients that left, or are due: what decides whether another may go."""
-    columns = [message.c[name] for name in ("id", "subject", "visit", "position", "send_at", "left_at", "left_on")]
+    columns = [message.c[name] for name in ("id", "subject", "visit", "position", "zone", "send_at", "left_at")]
     left = message.c.left_at.is_not(None)
     due = (message.c.state == arrows.PLANNED) & (message.c.send_at <= now)
     return connection.execute(select(*columns).where(message.c.subject.in_(subjects), or_(left, due))).all()
@@ -72,7 +72,7 @@ class _Verdicts:
         of_visit: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
         for row in neighbours:
             of_visit[row.subject, row.visit].append(row)
-        left_on = {(row.subject, row.left_on): row.id for row in neighbours if row.left_on is not None}
+        left = {(row.subject, local_date(row.left_at, row.zone)) for row in neighbours if row.left_at is not None}
         rivals: dict[tuple[str, date], list[Row[Any]]] = defaultdict(list)
         for row in due:
             leaves_at = after_quiet(now, row.zone, _quiet(row))
@@ -83,7 +83,7 @@ class _Verdicts:
                 self.expired.append(row.id)
             elif leaves_at > now:
                 self.waiting.append((row.id, leaves_at))
-            elif left_on.get(day, row.id) != row.id:
+            elif day in left:
                 self.superseded.append(row.id)
             else:
                 rivals[day].append(row)

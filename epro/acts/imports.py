@@ -37,7 +37,8 @@ def enrol_all(
 ) -> list[str]:
     """Enrol every row of a CSV text, in the caller's transaction. Returns the subject ids.
 
-    sites: those for which this person may enrol; None = every site. Raises Refusal that names every bad row; the caller's transaction must then be undone as a whole.
+    sites: those for which this person may enrol; None = every site. Raises Refusal that names every bad row; the
+    caller's transaction must then be undone as a whole.
     """
     rows = list(_rows(protocol, text))
     wrongs: list[Wrong] = []

@@ -21,9 +21,12 @@ from epro.store.contacts import Cipher
 from epro.store.database import reading, writing
 from epro.store.facts import Facts
 from epro.store.models import Assessment, Contact, Link
+from scheduler import ledger
+from scheduler.planning import TO_SEND, Sent
 from scheduler.ports import Claimed, Letter, Outcome, Refused, Trace, Withheld
 from scheduler.texts import render
 
+NO_SUCH_PATIENT = "no such patient"
 OPTED_OUT_CODE = 21610  # Twilio: the recipient has replied STOP
 
 
@@ -39,14 +42,15 @@ class Letters:
             known = facts.facts_of(connection, {message.subject for message in messages})
             assessments = self._assessments(connection, known)
             addresses = self._addresses(connection, known)
+            histories = ledger.histories(connection, known)
             letters: list[Letter | Withheld] = []
             issued: list[dict[str, object]] = []
             for message in messages:
-                why_not = self._why_not(connection, message, known.get(message.subject), now)
-                if why_not:
-                    letters.append(Withheld(why_not))
+                patient = known.get(message.subject)
+                why_not = self._why_not(message, patient, histories.get(message.subject, []), now)
+                if patient is None or why_not:
+                    letters.append(Withheld(why_not or NO_SUCH_PATIENT))
                     continue
-                patient = known[message.subject]
                 token = links.new_token()
                 issued.append(
                     {
@@ -80,13 +84,13 @@ class Letters:
         if isinstance(outcome, Refused) and outcome.code == OPTED_OUT_CODE:
             patients.opt(connection, self.protocol, message.subject, out=True, by=CARRIER, now=now)
 
-    def _why_not(self, connection: Connection, message: Claimed, patient: Facts | None, now: datetime) -> str | None:
+    def _why_not(self, message: Claimed, patient: Facts | None, history: Sequence[Sent], now: datetime) -> str | None:
         if patient is None:
-            return "no such patient"
+            return NO_SUCH_PATIENT
         if not patient.may_be_texted:
             return "texts are stopped for this patient"
-        plan = plan_of(connection, self.protocol, patient, now)
-        if not any(planned.key == message.key and planned.action in ("send", "send_late") for planned in plan.messages):
+        plan = plan_of(self.protocol, patient, history, now)
+        if not any(planned.key == message.key and planned.action in TO_SEND for planned in plan.messages):
             return "the plan no longer holds this message"
         return None
 

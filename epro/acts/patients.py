@@ -193,7 +193,7 @@ def change_number(
     try:
         e164 = parse_mobile(phone, protocol.trial.country)
     except NotAMobile as error:
-        raise Refusal([Wrong("phone", str(error).replace("%", "%%"))]) from None
+        raise Refusal([Wrong("phone", error.message, error.values)]) from None
     with entry(connection, chain=known.site, action="number changed", by=by, at=now) as opened:
         if known.contact is not None:
             opened.update(Contact, known.contact, until_at=now)
@@ -262,7 +262,7 @@ def wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now:
         try:
             parse_mobile(asked.phone, protocol.trial.country)
         except NotAMobile as error:
-            yield Wrong("phone", str(error).replace("%", "%%"))
+            yield Wrong("phone", error.message, error.values)
     if (asked.randomised_on is None) != (asked.arm is None):
         missing = "arm" if asked.arm is None else "randomised_on"
         yield Wrong(missing, N_("Arm and randomisation date belong together: give both, or neither yet."))
@@ -300,7 +300,9 @@ def _wrong_date(protocol: Protocol, name: str, on: date, now: datetime, earliest
 
 
 def _not_among(name: str, value: str, choices: Mapping[str, object] | tuple[str, ...]) -> Iterator[Wrong]:
-    if value not in choices:
+    if not value:
+        yield Wrong(name, N_("Choose one of %(choices)s."), {"choices": ", ".join(choices)})
+    elif value not in choices:
         yield Wrong(
             name, N_("%(value)s is not one of %(choices)s."), {"value": repr(value), "choices": ", ".join(choices)}
         )

@@ -6,6 +6,7 @@ ledger. Rows already sent are never touched.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -18,7 +19,7 @@ from epro.store.facts import Facts
 from epro.store.models import Assessment
 from scheduler import ledger
 from scheduler.changes import Changes
-from scheduler.planning import Plan, Status
+from scheduler.planning import Plan, Sent, Status
 
 WINDOW = {  # column of the assessment: what the plan calls it
     "schedule_version": "version",
@@ -29,15 +30,15 @@ WINDOW = {  # column of the assessment: what the plan calls it
 }
 
 
-def plan_of(connection: Connection, protocol: Protocol, known: Facts, now: datetime | None) -> Plan:
-    """The plan that follows from what is known; `now=None` judges no lateness."""
+def plan_of(protocol: Protocol, known: Facts, history: Sequence[Sent], now: datetime | None) -> Plan:
+    """The plan that follows from what is known and was sent; `now=None` judges no lateness."""
     return scheduler.plan(
         protocol.schedule,
         known.anchors,
         subject=known.subject,
         zone=known.zone,
         now=now,
-        history=ledger.history(connection, known.subject),
+        history=history,
         status=status_of(known),
     )
 
@@ -55,7 +56,7 @@ def replan(connection: Connection, protocol: Protocol, subject: str, *, entry: E
     """Plan a patient anew and write the difference, in the caller's transaction and audit entry."""
     facts.lock(connection, subject)
     known = facts.facts_of(connection, [subject])[subject]
-    plan = plan_of(connection, protocol, known, now)
+    plan = plan_of(protocol, known, ledger.history(connection, subject), now)
     _write_windows(connection, plan, entry)
     return scheduler.apply(connection, plan, now)
 

@@ -99,4 +99,3 @@ def _wrongs_of(
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         lengths = {"shortest": SHORTEST_PASSWORD, "longest": LONGEST_PASSWORD}
         yield Wrong("password", N_("Choose a password of %(shortest)s to %(longest)s characters."), lengths)
-

@@ -10,7 +10,8 @@ import click
 
 from epro.acts import imports, patients
 from epro.cli.serving import COMMAND, released
-from epro.opening import House, open_house
+from epro.house import House
+from epro.opening import open_house
 from epro.queries.timeline import planned_texts
 from epro.settings import read_settings
 from epro.store.database import reading, writing

@@ -14,8 +14,8 @@ import pandas as pd
 from sqlalchemy import Connection, func, select
 
 from analysis.trial import Trial, write_trial
-from epro.assessments import COMPLETED, EXCUSED, state_of
-from epro.opening import House
+from epro.assessments import COMPLETED, EXCUSED, answered_after_randomisation, state_of
+from epro.house import House
 from epro.protocol import CONSENT, RANDOMISATION, Protocol
 from epro.store import facts
 from epro.store.database import reading
@@ -121,7 +121,12 @@ def _reason(assessment: Any, state: str, patient: Facts, baseline: bool, protoco
     if state == EXCUSED:
         return facts.DEATH if facts.DEATH in patient.events else facts.WITHDRAWAL
     randomised = patient.events.get(RANDOMISATION)
-    if baseline and state == COMPLETED and randomised and _day(assessment.completed_at, protocol) > randomised.on:
+    if (
+        baseline
+        and state == COMPLETED
+        and randomised
+        and answered_after_randomisation(assessment.completed_at, randomised.on, protocol.zone)
+    ):
         return AFTER_RANDOMISATION
     reason: str | None = assessment.reason
     return reason

@@ -12,7 +12,7 @@ from scheduler import arrows
 
 NO_PERMISSION, OPTED_OUT, NO_NUMBER = "no_permission", "opted_out", "no_number"
 MISCARRIED = frozenset({arrows.UNDELIVERED, arrows.REFUSED, arrows.UNKNOWN, arrows.GIVEN_UP})
-NOT_SENT = frozenset({arrows.CLAIMED, arrows.WITHHELD, arrows.REFUSED})
+NOT_YET_SENT = frozenset({arrows.CLAIMED, arrows.WITHHELD})
 
 
 class TextRow(Shape):
@@ -30,7 +30,7 @@ class TextRow(Shape):
 
 @dataclass(frozen=True)
 class Sending:
-    """The texts of one form: how many left, what became of the last of them, when the next one goes.
+    """The texts of one form: how many left, what became of the last that was tried, when the next one goes.
 
     `impossible`: the rules leave no moment at which any text of this form could go.
     """
@@ -45,16 +45,16 @@ class Sending:
 
 def sending_of(texts: Sequence[TextRow]) -> Sending:
     """The standing of one form's texts."""
-    left = {text.left_at: text for text in texts if text.left_at is not None}
-    last = left[max(left)] if left else None
+    tried = [text for text in texts if text.left_at is not None or text.state in MISCARRIED]
+    last = max(tried, key=_moment, default=None)
     next_at = min((text.send_at for text in texts if text.state == arrows.PLANNED and text.send_at), default=None)
     return Sending(
-        sent=sum(text.state not in NOT_SENT for text in left.values()),
+        sent=sum(text.left_at is not None and text.state not in NOT_YET_SENT for text in texts),
         last_state=last.state if last else None,
-        last_at=last.left_at if last else None,
+        last_at=_moment(last) if last else None,
         last_code=last.code if last else None,
         next_at=next_at,
-        impossible=not left and next_at is None and any(text.state == arrows.NOT_SENDABLE for text in texts),
+        impossible=not tried and next_at is None and any(text.state == arrows.NOT_SENDABLE for text in texts),
     )
 
 
@@ -76,3 +76,10 @@ def why_unreachable(patient: Facts, sending: Sending, *, started: bool) -> tuple
     if sending.last_state is not None and sending.last_state in MISCARRIED:
         return (sending.last_state,)
     return (arrows.NOT_SENDABLE,) if sending.impossible else ()
+
+
+def _moment(text: TextRow) -> datetime:
+    """When a text left, or was to leave when it was refused."""
+    at = text.left_at or text.send_at
+    assert at is not None
+    return at

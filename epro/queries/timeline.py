@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from epro.assessments import COMPLETED, answered_after_randomisation, is_open, state_of
+from epro.assessments import COMPLETED, OPEN, STARTED, answered_after_randomisation, is_open, state_of
 from epro.protocol import RANDOMISATION, Protocol
 from epro.queries.answered import NOTHING, Answered, answered, items_of
 from epro.queries.reach import Sending, sending_of, why_unreachable
@@ -20,6 +20,7 @@ from scheduler import arrows, ledger
 from scheduler.ledger import Text
 
 STILL_TO_LEAVE = (arrows.PLANNED, arrows.CLAIMED)
+STOPPED = "stopped"  # a window that is open still, of a patient who died or withdrew
 FALLEN_AWAY = (arrows.CANCELLED, arrows.SUPERSEDED)
 MOST_FOUND = 50
 
@@ -34,7 +35,7 @@ class Visit:
     last_on: date
     opens_at: datetime
     closes_at: datetime
-    state: str
+    state: str  # one of `assessments.STATES`, or STOPPED
     open: bool
     started_at: datetime | None
     completed_at: datetime | None
@@ -94,6 +95,12 @@ def timeline(connection: Connection, protocol: Protocol, subject: str, now: date
     )
 
 
+def planned_texts(connection: Connection, subject: str) -> list[tuple[str, datetime]]:
+    """Key and instant of every text that is still to leave, in order of time."""
+    waiting = [text for text in ledger.rows(connection, subject) if text.state in STILL_TO_LEAVE]
+    return sorted(((text.key, text.send_at) for text in waiting if text.send_at), key=lambda text: text[1])
+
+
 def arm_of(connection: Connection, subject: str) -> str | None:
     """Only for those who may know it."""
     return connection.execute(select(Allocation.arm).where(Allocation.subject == subject)).scalar()
@@ -134,7 +141,7 @@ def _visits(
                 last_on=(row.closes_at - timedelta(microseconds=1)).astimezone(protocol.zone).date(),
                 opens_at=row.opens_at,
                 closes_at=row.closes_at,
-                state=state,
+                state=STOPPED if patient.ended and state in (OPEN, STARTED) else state,
                 open=is_open(row, now) and patient.ended is None,
                 started_at=row.started_at,
                 completed_at=row.completed_at,

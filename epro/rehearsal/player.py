@@ -20,7 +20,8 @@ import scheduler
 from analysis.simulation import SimulatedTrial
 from epro.acts import answers, links, patients
 from epro.acts.answers import Said
-from epro.opening import House, letters_of
+from epro.house import House
+from epro.opening import letters_of
 from epro.rehearsal.carrier import Handed, RehearsalCarrier
 from epro.rehearsal.numbers import fictional_mobile
 from epro.store import facts

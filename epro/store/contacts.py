@@ -16,12 +16,21 @@ import phonenumbers
 from cryptography.fernet import Fernet, MultiFernet
 from phonenumbers import PhoneNumberType
 
+from epro.refusals import N_
+
 MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 SET_ASIDE_FOR_FICTION = {"SE": "070-174 06 05"}  # 070-174 06 05 to 99, Swedish Post and Telecom Authority
+NOT_A_NUMBER = N_("This is not a phone number. Type it like %(example)s, or with + and country code.")
+NO_SUCH_NUMBER = N_("No such phone number exists: too short, too long or mistyped. A mobile is like %(example)s.")
+NO_TEXTS = N_("This number is not a mobile and cannot receive texts. A mobile is like %(example)s.")
 
 
 class NotAMobile(ValueError):
-    """The text cannot be a mobile number; the message does not repeat it."""
+    """The text cannot be a mobile number. `message` with `values` is a sentence to translate; neither repeats it."""
+
+    def __init__(self, message: str, example: str) -> None:
+        self.message, self.values = message, {"example": example}
+        super().__init__(message % self.values)
 
 
 def parse_mobile(typed: str, country: str) -> str:
@@ -33,11 +42,11 @@ def parse_mobile(typed: str, country: str) -> str:
     try:
         number = phonenumbers.parse(typed, country)
     except phonenumbers.NumberParseException:
-        raise NotAMobile(f"This is not a phone number. Type it like {example}, or with + and country code.") from None
+        raise NotAMobile(NOT_A_NUMBER, example) from None
     if not phonenumbers.is_valid_number(number):
-        raise NotAMobile(f"No such phone number exists: too short, too long or mistyped. A mobile is like {example}.")
+        raise NotAMobile(NO_SUCH_NUMBER, example)
     if phonenumbers.number_type(number) not in MOBILE:
-        raise NotAMobile(f"This number is not a mobile and cannot receive texts. A mobile is like {example}.")
+        raise NotAMobile(NO_TEXTS, example)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -45,7 +54,7 @@ def _example(country: str) -> str:
     if country in SET_ASIDE_FOR_FICTION:
         return SET_ASIDE_FOR_FICTION[country]
     number = phonenumbers.example_number_for_type(country, PhoneNumberType.MOBILE)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL) if number else "+…"
 
 
 def for_a_person(e164: str) -> str:

@@ -6,6 +6,7 @@ request loads its user anew, so that an account that is disabled or moved to oth
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask, session
@@ -15,7 +16,7 @@ from flask_security.forms import LoginForm
 from sqlalchemy.orm import Mapped, relationship, scoped_session, sessionmaker
 
 from epro.acts.users import ARGON2ID
-from epro.opening import House
+from epro.house import House
 from epro.store.models import Role, User
 
 SIGN_IN = "security.login"
@@ -33,19 +34,21 @@ SETTINGS: dict[str, Any] = {
     "SECURITY_EMAIL_VALIDATOR_ARGS": {"check_deliverability": False},
     "SECURITY_RETURN_GENERIC_RESPONSES": True,  # an unknown account and a wrong password look the same
     "SECURITY_API_ENABLED_METHODS": ["session"],
-    "SECURITY_FRESHNESS_ALLOW_AUTH_TOKEN": False,
+    "SECURITY_FRESHNESS": timedelta(seconds=-1),  # no page that asks for the password anew
     "SECURITY_FLASH_MESSAGES": False,
 }
 
 
-class StaffRole(RoleMixin, Role):
+class StaffRole(RoleMixin, Role):  # type: ignore[misc]
     """A role, with what Flask-Security asks of it."""
 
 
 class Staff(UserMixin, User):
     """An account, with what Flask-Security asks of it."""
 
-    roles: Mapped[list[StaffRole]] = relationship(secondary="staff_user_role", lazy="selectin", viewonly=True)
+    roles: Mapped[list[StaffRole]] = relationship(  # type: ignore[assignment]
+        secondary="staff_user_role", lazy="selectin", viewonly=True
+    )
 
 
 class SignIn(LoginForm):

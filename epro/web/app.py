@@ -10,7 +10,7 @@ from pathlib import Path
 from flask import Flask, Response, g, url_for
 from flask_wtf import CSRFProtect
 
-from epro.opening import House
+from epro.house import House
 from epro.web import accounts, desk, errors, health, languages, patient, webhooks
 
 csrf = CSRFProtect()

@@ -36,7 +36,7 @@ def _said(code: int | None) -> str:
         413: gettext("What was sent is too large."),
         429: gettext("That was too often. Wait a while and try again."),
     }
-    return known.get(code or 500) or gettext("Something went wrong. Nothing was saved. Try again.")
+    return known.get(code or 500) or str(gettext("Something went wrong. Nothing was saved. Try again."))
 
 
 def _database_error(error: Exception) -> tuple[str, int, dict[str, str]]:

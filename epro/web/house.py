@@ -10,7 +10,7 @@ from flask import current_app, g
 from flask_login import current_user
 from sqlalchemy import Connection
 
-from epro.opening import House as House
+from epro.house import House as House
 from epro.store import database
 from epro.store.audit import Actor
 

@@ -11,7 +11,8 @@ from cryptography.fernet import Fernet
 from epro.acts import patients
 from epro.acts.patients import Enrolment
 from epro.acts.trial import adopt
-from epro.opening import House, open_house
+from epro.house import House
+from epro.opening import open_house
 from epro.settings import Settings
 from epro.store.audit import Actor
 from epro.store.database import open_engine, writing

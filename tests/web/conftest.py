@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from epro.acts import links
-from epro.opening import House
+from epro.house import House
 from epro.store.audit import entry
 from epro.store.database import reading, writing
 from epro.store.migrating import TABLES
@@ -47,10 +47,10 @@ def app(house: House, clock: Clock) -> Flask:
 class Page(HTMLParser):
     """What a browser knows of a page: its heading, its words, and the fields of its form."""
 
-    def __init__(self, response) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, path: str, response) -> None:  # type: ignore[no-untyped-def]
         super().__init__()
+        self.path = path
         self.status, self.html, self.headers = response.status_code, response.text, response.headers
-        self.path = response.request.path
         self.fields: dict[str, str] = {}
         self.options: list[str] = []
         self.chosen: str | None = None
@@ -104,7 +104,7 @@ class Browser:
         return self.press(self.open("/form/review"), "/form/submit")
 
     def _arrived(self, response) -> Page:  # type: ignore[no-untyped-def]
-        return Page(response)
+        return Page(response.request.path, response)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from epro.acts import imports, patients
 from epro.acts.patients import Enrolment
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
-from epro.web.desk.gate import allowed, is_own, may_see_arm, pages, sites_here
+from epro.web.desk.gate import allowed, may_see_arm, pages, sites_here
 from epro.web.desk.inputs import by_field, day, in_words, phone, typed
 from epro.web.desk.words import language_name
 from epro.web.house import house, now, reading, staff, writing
@@ -70,7 +70,7 @@ def _uploaded() -> str:
     if file is None or not file.filename:
         raise Refusal([Wrong("file", N_("Choose a file."))])
     try:
-        return file.read().decode("utf-8-sig")
+        return str(file.read(), "utf-8-sig")
     except UnicodeDecodeError:
         raise Refusal([Wrong("file", N_("The file is not UTF-8. In Excel, save it as “CSV UTF-8”."))]) from None
 
@@ -83,6 +83,7 @@ def _form(errors: dict[str, list[str]]) -> str:
         sites=sites_here(),
         shows_arm=any(may_see_arm(protocol, site) for site in sites_here()),
         languages_asked=[(code, language_name(code)) for code in protocol.trial.languages],
+        strata=[(code, stratum.label) for code, stratum in protocol.strata.items()],
         typed=request.form,
         criteria=_criteria(protocol),
     )
@@ -101,10 +102,10 @@ def _asked(protocol: Protocol) -> Enrolment:
     wrongs: list[Wrong] = []
     consented_on = day("consented_on", wrongs, missing=N_("Give the day of consent, as 2027-03-01."))
     randomised_on = day("randomised_on", wrongs)
-    if not is_own(typed("site")):
+    if typed("site") not in sites_here():
         wrongs.append(Wrong("site", N_("Choose one of your own sites.")))
     if typed("texts_allowed") not in ("yes", "no"):
-        wrongs.append(Wrong("texts_allowed", N_("Say whether she permits texts.")))
+        wrongs.append(Wrong("texts_allowed", N_("Say whether texts are permitted.")))
     asked = Enrolment(
         subject=typed("subject").upper(),
         site=typed("site"),
@@ -127,4 +128,3 @@ def _also(protocol: Protocol, asked: Enrolment, told: set[str]) -> list[Wrong]:
     with reading() as connection:
         wrongs = patients.wrongs_of(connection, protocol, asked, now())
         return [wrong for wrong in wrongs if wrong.field not in told]
-

@@ -1,7 +1,7 @@
 """Who may do what at the desk, and of which patients?
 
-Deny by default: a route says which ability it takes (`@allowed`), the table here says which roles have that ability, and
-one gate stands before every request of the desk. A route that names no ability opens for nobody. Patients of other
+Deny by default: a route says which ability it takes (`@allowed`), the table here says which roles have that ability,
+and one gate stands before every request of the desk. A route that names no ability opens for nobody. Patients of other
 sites do not exist.
 """
 

@@ -35,9 +35,7 @@ def randomise(subject: str) -> Answer:
         subject,
         "randomisation",
         gettext("Randomisation recorded; the plan stands below."),
-        lambda connection, act: patients.randomise(
-            connection, on=needed_day("randomised_on"), arm=typed("arm"), **act
-        ),
+        lambda connection, act: patients.randomise(connection, on=needed_day("randomised_on"), arm=typed("arm"), **act),
     )
 
 
@@ -69,7 +67,7 @@ def record_progression(subject: str) -> Answer:
 @pages.post("/patients/<subject>/seen")
 @allowed("patients.record")
 def record_seen(subject: str) -> Answer:
-    return _happened(subject, facts.SEEN_ALIVE, gettext("Noted as the last day she was seen or spoken to."))
+    return _happened(subject, facts.SEEN_ALIVE, gettext("The day is noted."))
 
 
 @pages.post("/patients/<subject>/death")
@@ -89,10 +87,8 @@ def withdraw(subject: str) -> Answer:
     return _act(
         subject,
         "withdrawal",
-        gettext("Withdrawal recorded. Nothing more is sent; her answers are kept."),
-        lambda connection, act: patients.withdraw(
-            connection, on=needed_day("happened_on"), reason=_reason(), **act
-        ),
+        gettext("Withdrawal recorded. Nothing more is sent; the answers are kept."),
+        lambda connection, act: patients.withdraw(connection, on=needed_day("happened_on"), reason=_reason(), **act),
     )
 
 
@@ -176,4 +172,3 @@ def _reason() -> str:
     if not reason:
         raise Refusal([Wrong("reason", N_("Say why, in a few words without names."))])
     return reason
-

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from babel import Locale
-from flask_babel import format_date, format_timedelta, get_locale, gettext, lazy_gettext
+from flask_babel import format_date, format_timedelta, get_locale, gettext
 from markupsafe import Markup
 
 from epro import assessments
 from epro.protocol import CONSENT, RANDOMISATION
 from epro.queries import reach
+from epro.queries.timeline import STOPPED
+from epro.refusals import N_
 from epro.store import facts
 from epro.web.desk.gate import may, pages
 from epro.web.house import house
@@ -18,88 +20,89 @@ from epro.web.house import now as this_moment
 from scheduler import arrows
 
 STATES = {
-    assessments.NOT_DUE: lazy_gettext("not yet open"),
-    assessments.OPEN: lazy_gettext("open"),
-    assessments.STARTED: lazy_gettext("begun"),
-    assessments.COMPLETED: lazy_gettext("complete"),
-    assessments.CLOSED_UNFINISHED: lazy_gettext("closed unfinished"),
-    assessments.MISSED: lazy_gettext("missed"),
-    assessments.EXCUSED: lazy_gettext("excused"),
-    assessments.BEFORE_SYSTEM: lazy_gettext("before the system"),
+    assessments.NOT_DUE: N_("not yet open"),
+    assessments.OPEN: N_("open"),
+    assessments.STARTED: N_("begun"),
+    assessments.COMPLETED: N_("complete"),
+    assessments.CLOSED_UNFINISHED: N_("closed unfinished"),
+    assessments.MISSED: N_("missed"),
+    STOPPED: N_("no longer asked"),
+    assessments.EXCUSED: N_("excused"),
+    assessments.BEFORE_SYSTEM: N_("before the system"),
 }
 TEXT_STATES = {
-    arrows.PLANNED: lazy_gettext("planned"),
-    arrows.CLAIMED: lazy_gettext("leaving now"),
-    arrows.CANCELLED: lazy_gettext("cancelled"),
-    arrows.SUPERSEDED: lazy_gettext("fell away"),
-    arrows.EXPIRED: lazy_gettext("too late, not sent"),
-    arrows.NOT_SENDABLE: lazy_gettext("no time left to send it"),
-    arrows.WITHHELD: lazy_gettext("stopped before it left"),
-    arrows.REFUSED: lazy_gettext("refused by the carrier"),
-    arrows.UNKNOWN: lazy_gettext("perhaps sent, being checked"),
-    arrows.GIVEN_UP: lazy_gettext("perhaps sent, cannot be checked"),
-    arrows.ACCEPTED: lazy_gettext("sent"),
-    arrows.DELIVERED: lazy_gettext("delivered"),
-    arrows.UNDELIVERED: lazy_gettext("did not arrive"),
-    arrows.DELIVERY_UNKNOWN: lazy_gettext("sent, no receipt"),
+    arrows.PLANNED: N_("planned"),
+    arrows.CLAIMED: N_("leaving now"),
+    arrows.CANCELLED: N_("cancelled"),
+    arrows.SUPERSEDED: N_("fell away"),
+    arrows.EXPIRED: N_("too late, not sent"),
+    arrows.NOT_SENDABLE: N_("no time left to send it"),
+    arrows.WITHHELD: N_("stopped before it left"),
+    arrows.REFUSED: N_("refused by the carrier"),
+    arrows.UNKNOWN: N_("perhaps sent, being checked"),
+    arrows.GIVEN_UP: N_("perhaps sent, cannot be checked"),
+    arrows.ACCEPTED: N_("sent"),
+    arrows.DELIVERED: N_("delivered"),
+    arrows.UNDELIVERED: N_("did not arrive"),
+    arrows.DELIVERY_UNKNOWN: N_("sent, no receipt"),
 }
 CODES = {  # of the carrier; twilio.com/docs/api/errors
-    21211: lazy_gettext("the number does not exist"),
-    21610: lazy_gettext("she replied STOP"),
-    21612: lazy_gettext("the number cannot receive this text"),
-    21614: lazy_gettext("the number is not a mobile"),
-    30003: lazy_gettext("the phone was off or out of reach"),
-    30004: lazy_gettext("the phone or its operator blocks texts"),
-    30005: lazy_gettext("the number is not in use"),
-    30006: lazy_gettext("the number is a landline or cannot be reached"),
+    21211: N_("the number does not exist"),
+    21610: N_("the patient replied STOP"),
+    21612: N_("the number cannot receive this text"),
+    21614: N_("the number is not a mobile"),
+    30003: N_("the phone was off or out of reach"),
+    30004: N_("the phone or its operator blocks texts"),
+    30005: N_("the number is not in use"),
+    30006: N_("the number is a landline or cannot be reached"),
 }
 WHY_UNREACHABLE = {
-    reach.NO_PERMISSION: lazy_gettext("No permission for texts"),
-    reach.OPTED_OUT: lazy_gettext("She replied STOP"),
-    reach.NO_NUMBER: lazy_gettext("No phone number"),
-    arrows.UNDELIVERED: lazy_gettext("The last text did not arrive"),
-    arrows.REFUSED: lazy_gettext("The carrier refused the last text"),
-    arrows.UNKNOWN: lazy_gettext("Nobody knows yet whether the last text left"),
-    arrows.GIVEN_UP: lazy_gettext("Nobody can tell whether the last text left"),
-    arrows.NOT_SENDABLE: lazy_gettext("No text can go before the window closes"),
+    reach.NO_PERMISSION: N_("No permission for texts"),
+    reach.OPTED_OUT: N_("Replied STOP"),
+    reach.NO_NUMBER: N_("No phone number"),
+    arrows.UNDELIVERED: N_("The last text did not arrive"),
+    arrows.REFUSED: N_("The carrier refused the last text"),
+    arrows.UNKNOWN: N_("Nobody knows yet whether the last text left"),
+    arrows.GIVEN_UP: N_("Nobody can tell whether the last text left"),
+    arrows.NOT_SENDABLE: N_("No text can go before the window closes"),
 }
 WHAT_TO_DO = {
-    reach.NO_PERMISSION: lazy_gettext("Agree with her how she answers: on the clinic's tablet, or ask for permission."),
-    reach.OPTED_OUT: lazy_gettext("Call her. If she wants texts again, she sends START to the number they came from."),
-    reach.NO_NUMBER: lazy_gettext("Ask her for a mobile number, or let her answer on the clinic's tablet."),
-    arrows.UNDELIVERED: lazy_gettext("Call her and check the number; give the new one on her page."),
-    arrows.REFUSED: lazy_gettext("Call her and check the number; give the new one on her page."),
-    arrows.UNKNOWN: lazy_gettext("Wait for the check. It is never sent again blindly. Call if the window closes soon."),
-    arrows.GIVEN_UP: lazy_gettext("Call her and ask whether the text came."),
-    arrows.NOT_SENDABLE: lazy_gettext("Call her, or let her answer on the clinic's tablet."),
+    reach.NO_PERMISSION: N_("Ask for permission, or agree to answer on the clinic's tablet."),
+    reach.OPTED_OUT: N_("Call. Whoever wants texts again sends START to the number they came from."),
+    reach.NO_NUMBER: N_("Ask for a mobile number, or offer the clinic's tablet."),
+    arrows.UNDELIVERED: N_("Call and check the number; a new one is given on the patient's page."),
+    arrows.REFUSED: N_("Call and check the number; a new one is given on the patient's page."),
+    arrows.UNKNOWN: N_("Wait for the check. It is never sent again blindly. Call if the window closes soon."),
+    arrows.GIVEN_UP: N_("Call and ask whether the text came."),
+    arrows.NOT_SENDABLE: N_("Call, or offer the clinic's tablet."),
 }
 EVENTS = {
-    CONSENT: lazy_gettext("Consent"),
-    RANDOMISATION: lazy_gettext("Randomisation"),
-    facts.SURGERY: lazy_gettext("Surgery"),
-    facts.PROGRESSION: lazy_gettext("Progression"),
-    facts.SEEN_ALIVE: lazy_gettext("Seen or spoken to"),
-    facts.DEATH: lazy_gettext("Death"),
-    facts.WITHDRAWAL: lazy_gettext("Withdrawal"),
-    facts.TEXTS_ALLOWED: lazy_gettext("Permission for texts given"),
-    facts.TEXTS_REFUSED: lazy_gettext("No permission for texts"),
-    facts.OPTED_OUT: lazy_gettext("Replied STOP"),
-    facts.OPTED_IN: lazy_gettext("Replied START"),
+    CONSENT: N_("Consent"),
+    RANDOMISATION: N_("Randomisation"),
+    facts.SURGERY: N_("Surgery"),
+    facts.PROGRESSION: N_("Progression"),
+    facts.SEEN_ALIVE: N_("Seen or spoken to"),
+    facts.DEATH: N_("Death"),
+    facts.WITHDRAWAL: N_("Withdrawal"),
+    facts.TEXTS_ALLOWED: N_("Permission for texts given"),
+    facts.TEXTS_REFUSED: N_("No permission for texts"),
+    facts.OPTED_OUT: N_("Replied STOP"),
+    facts.OPTED_IN: N_("Replied START"),
 }
-MODES = {"self": lazy_gettext("by link"), "tablet": lazy_gettext("on the clinic's tablet")}
+MODES = {"self": N_("by link"), "tablet": N_("on the clinic's tablet")}
 
 
 def visit_title(code: str) -> str:
     """A visit as the trial file names it in the language of the page."""
     titles = house().protocol.schedule.visits[code].title
-    return titles.get(str(get_locale())) or next(iter(titles.values()))
+    return str(titles.get(str(get_locale())) or next(iter(titles.values())))
 
 
 def step_name(code: str) -> str:
     """A rung of the ladder: the first is the invitation, the others are reminders, counted."""
     codes = [step.code for step in house().protocol.schedule.ladder.steps]
     n = codes.index(code) if code in codes else 0
-    return gettext("invitation") if n == 0 else gettext("reminder %(n)s", n=n)
+    return str(gettext("invitation") if n == 0 else gettext("reminder %(n)s", n=n))
 
 
 def weekday(on: date) -> str:

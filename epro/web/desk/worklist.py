@@ -11,7 +11,7 @@ from epro.queries.timeline import subjects_like
 from epro.queries.worklist import worklist
 from epro.web.desk.gate import allowed, may, own_sites, pages, sites_here
 from epro.web.house import house, now, reading
-from scheduler import ledger
+from scheduler import arrows, ledger
 
 MOST_TYPED = 40
 
@@ -32,7 +32,15 @@ def landing() -> str | Response:
             visit=chosen["visit"],
         )
         sending = ledger.health(connection, now())
-    return render_template("desk/worklist.html", lists=lists, sending=sending, sites=sites_here(), chosen=chosen)
+    to_call = {(one.form.subject, one.form.visit) for one in lists.unreachable if arrows.UNKNOWN not in one.why}
+    return render_template(
+        "desk/worklist.html",
+        lists=lists,
+        to_call=to_call,
+        sending=sending,
+        sites=sites_here(),
+        chosen=chosen,
+    )
 
 
 @pages.post("/patients/search")

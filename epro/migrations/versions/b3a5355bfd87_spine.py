@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = 'f42d6ebf7121'
+revision = 'b3a5355bfd87'
 down_revision = None
 branch_labels = None
 depends_on = None

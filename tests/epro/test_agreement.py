@@ -1,0 +1,58 @@
+"""The desk and the report count the same forms, because `expected` has one home."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+import analysis
+from analysis.simulation import simulate
+from epro.queries.export import export
+from epro.queries.monitoring import completion
+from epro.rehearsal.carrier import RehearsalCarrier
+from epro.rehearsal.player import PlayedClock, Player
+from epro.store.database import reading
+from scheduler.carriers.console import Console
+from tests.epro.conftest import NOW
+
+START = NOW - timedelta(days=400)
+
+
+@pytest.fixture
+def played(house, tmp_path):
+    """A dozen patients over a year, all of them randomised."""
+    visits = {code: visit.month for code, visit in house.protocol.schedule.visits.items()}
+    simulated = simulate(seed=3, subjects=12, visits=visits, start_on=START.date(), accrual_months=3)
+    clock = PlayedClock(START)
+    carrier = RehearsalCarrier(Console(tmp_path / "outbox", clock))
+    Player(replace(house, clock=clock), simulated, carrier, NOW, clock).play(lambda done, total: None)
+    return house
+
+
+def test_the_desk_and_the_report_agree_on_what_was_expected_and_what_came(played, tmp_path):
+    trial = export(played, tmp_path / "trial-folder", now=NOW)
+    with reading(played.engine) as connection:
+        desk = completion(connection, played.protocol, NOW)
+
+    report = Counter()
+    for (_, _, visit), row in analysis.compliance.rates(trial).iterrows():
+        for count in ("expected", "received", "complete", "unfinished"):
+            report[visit, count] += row[count]
+    shown = {
+        (visit, count): getattr(desk.of_visit(visit), count)
+        for visit in desk.visits
+        for count in ("expected", "received", "complete", "unfinished")
+    }
+    assert shown == dict(report)
+    assert desk.total.expected > 40
+
+
+def test_an_exported_folder_holds_no_contact_data(house, desk, tmp_path):
+    desk.enrol(phone="070-174 06 05")
+
+    export(house, tmp_path / "trial-folder", now=NOW)
+
+    for file in (tmp_path / "trial-folder").rglob("*"):
+        if file.is_file():
+            assert b"1740605" not in file.read_bytes().replace(b"-", b"").replace(b" ", b"")

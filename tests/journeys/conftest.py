@@ -1,0 +1,159 @@
+"""A whole service on loopback: gunicorn as the Procfile starts it, a database of each kind, texts kept as files."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from threading import Event, Thread
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import pytest
+import requests
+from cryptography.fernet import Fernet
+
+from epro.acts import patients
+from epro.acts.patients import Enrolment
+from epro.acts.trial import adopt
+from epro.opening import OUTBOX, House, letters_of, open_house, system_clock
+from epro.rehearsal.numbers import fictional_mobile
+from epro.settings import Settings
+from epro.store.database import reading, writing
+from scheduler import ledger
+from scheduler.carriers.console import Console
+from scheduler.dispatch import tick
+from tests.epro.conftest import NURSE, schema
+from tests.web.conftest import Page
+
+__all__ = ["schema"]
+
+ROOT = Path(__file__).parents[2]
+STARTS_WITHIN_SECONDS = 60
+
+
+@dataclass
+class Service:
+    """Web processes that serve, and the desk's and the clock's acts on the same house."""
+
+    house: House
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return self.house.settings.address
+
+    def enrol(self, subject: str) -> str:
+        """Enrol a patient who consented ten days ago."""
+        consented_on = (system_clock() - timedelta(days=10)).date()
+        asked = Enrolment(
+            subject=subject,
+            site=subject[:3],
+            language="sv",
+            strata={"er": "pos", "metastases": "1"},
+            consented_on=consented_on,
+            eligible=True,
+            texts_allowed=True,
+            phone=fictional_mobile(int(subject[-3:])),
+        )
+        at = datetime.combine(consented_on, time(9), ZoneInfo("Europe/Stockholm")).astimezone(UTC)
+        with writing(self.house.engine) as connection:
+            patients.enrol(connection, self.house.protocol, self.house.cipher, asked, by=NURSE, now=at)
+        return subject
+
+    def first_text_is_due_at(self, subject: str) -> datetime:
+        with reading(self.house.engine) as connection:
+            at = ledger.rows(connection, subject)[0].send_at
+        assert at is not None
+        return at
+
+    def tick(self, now: datetime) -> list[str]:
+        """Let the clock tick once. Returns the paths of the links in the texts that left."""
+        outbox = self.house.settings.home / OUTBOX
+        before = set(outbox.glob("*"))
+        tick(self.house.engine, now, letters_of(self.house), Console(outbox, lambda: now))
+        texts = [file.read_text() for file in set(outbox.glob("*")) - before]
+        return [word.removeprefix(self.address) for text in texts for word in text.split() if "/p/" in word]
+
+
+@pytest.fixture(scope="module")
+def service(schema: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with two web processes; its day is today."""
+    home = tmp_path_factory.mktemp("home")
+    keys = {"EPRO_SECRET_KEY": "not a secret", "EPRO_CONTACT_KEYS": Fernet.generate_key().decode()}
+    settings = Settings(
+        home=home,
+        database_url=schema,
+        port=free_port(),
+        secret_key=keys["EPRO_SECRET_KEY"],
+        contact_keys=keys["EPRO_CONTACT_KEYS"],
+    )
+    house = open_house(settings, durable=False)
+    with writing(house.engine) as connection:
+        adopt(connection, house.protocol, by=NURSE, now=system_clock())
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("EPRO_")}
+    environment |= keys | {"EPRO_HOME": str(home), "EPRO_DATABASE_URL": schema, "EPRO_PORT": str(settings.port)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "epro", "serve"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    running = Service(house, process)
+    try:
+        _listen(running)
+        yield running
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=STARTS_WITHIN_SECONDS) == 0, "".join(running.lines)
+        house.engine.dispose()
+
+
+def _listen(service: Service) -> None:
+    """Keep what the service says, and return when it accepts connections."""
+    listening = Event()
+
+    def keep() -> None:
+        assert service.process.stderr is not None
+        for line in service.process.stderr:
+            service.lines.append(line)
+            if "Listening at" in line:
+                listening.set()
+        listening.set()
+
+    Thread(target=keep, daemon=True).start()
+    listening.wait(STARTS_WITHIN_SECONDS)
+    assert service.process.poll() is None, "".join(service.lines)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Phone:
+    """A phone on the network, without a screen."""
+
+    def __init__(self, address: str) -> None:
+        self.address, self.session = address, requests.Session()
+        self.session.headers["Accept-Language"] = "sv"
+
+    def open(self, path: str) -> Page:
+        return self._arrived(self.session.get(self.address + path, timeout=30))
+
+    def press(self, page: Page, path: str | None = None, **fields: str) -> Page:
+        return self._arrived(
+            self.session.post(self.address + (path or page.path), data={**page.fields, **fields}, timeout=30)
+        )
+
+    def _arrived(self, response: requests.Response) -> Page:
+        return Page(urlsplit(response.url).path, response)
+
+
+@pytest.fixture
+def phone(service: Service) -> Phone:
+    return Phone(service.address)

@@ -1,0 +1,224 @@
+"""Signing in and out, and who may do what at the desk."""
+
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from flask import url_for
+from passlib.hash import argon2
+from sqlalchemy import select, update
+
+from epro.acts import users
+from epro.refusals import Refusal
+from epro.store.database import reading, writing
+from epro.store.models import Audit, User
+from epro.web.desk.gate import ROLES_WITH
+from tests.epro.conftest import NOW, NURSE
+from tests.web.staffing import PASSWORD, Staff, sign_in
+
+STANDING = {"subject": "UME-001", "visit": "BL"}
+
+
+def desk_routes(app):
+    return [
+        (method, rule)
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("desk.")
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"})
+    ]
+
+
+def address(app, rule):
+    with app.test_request_context():
+        return url_for(rule.endpoint, **{name: STANDING[name] for name in rule.arguments})
+
+
+def ask(browser, app, method, rule):
+    if method == "GET":
+        return browser.client.get(address(app, rule))
+    token = browser.open("/desk/completion").fields["csrf_token"]  # of this page, or of the one to sign in
+    return browser.client.post(address(app, rule), data={"csrf_token": token})
+
+
+@pytest.fixture
+def nurse(app, house):
+    return Staff(app, house)
+
+
+def test_no_page_of_the_desk_opens_without_signing_in(app, browser, desk):
+    desk.enrol()
+    for method, rule in desk_routes(app):
+        response = ask(browser, app, method, rule)
+
+        assert (response.status_code, response.location.split("?")[0]) == (303, "/desk/login"), rule
+
+
+def test_every_route_of_the_desk_names_an_ability_that_exists(app):
+    abilities = [getattr(app.view_functions[rule.endpoint], "ability", None) for _, rule in desk_routes(app)]
+
+    assert set(abilities) <= set(ROLES_WITH)
+
+
+def test_a_route_that_names_no_ability_opens_for_nobody(app, nurse, monkeypatch):
+    monkeypatch.delattr(app.view_functions["desk.completion_table"], "ability")
+
+    assert nurse.open("/desk/completion").status == 403
+
+
+@pytest.mark.parametrize("role", users.ROLES)
+def test_every_role_reaches_exactly_what_the_table_gives_it(app, house, desk, role):
+    desk.enrol()
+    one = Staff(app, house, role)
+    for method, rule in desk_routes(app):
+        if one.open("/desk/completion").path == "/desk/login":  # handing over the tablet signs out
+            sign_in(one, one.email)
+        ability = app.view_functions[rule.endpoint].ability
+
+        response = ask(one, app, method, rule)
+
+        assert (response.status_code == 403) == (role not in ROLES_WITH[ability]), (role, rule)
+
+
+def test_a_nurse_of_one_site_finds_no_patient_of_another(app, house, desk):
+    desk.enrol("UME-001")
+    desk.enrol("GBG-001")
+    umea = Staff(app, house, sites=["UME"])
+
+    assert umea.open("/desk/patients/UME-001").status == 200
+    assert umea.open("/desk/patients/GBG-001").status == 404
+    assert umea.open("/desk/patients/GBG-404").status == 404
+    assert umea.record("death", "GBG-001", happened_on="2027-03-01").status_code == 404
+    assert "GBG-001" not in umea.open("/desk").html
+    assert umea.open("/desk?site=GBG").status == 404
+    assert "GBG-001" not in umea.press(umea.open("/desk"), "/desk/patients/search", subject="001").html
+
+
+def test_a_nurse_of_one_site_enrols_at_no_other(app, house):
+    umea = Staff(app, house, sites=["UME"])
+
+    response = umea.enrol(house, subject="GBG-001", site="GBG")
+
+    assert response.status_code == 422
+    assert "Choose one of your own sites." in response.text
+
+
+def test_a_wrong_password_an_unknown_account_and_a_closed_one_look_the_same(app, house, browser):
+    known = Staff(app, house)
+    with writing(house.engine) as connection:
+        users.add(
+            connection,
+            house.protocol,
+            email="closed@example.org",
+            name="C",
+            role="nurse",
+            sites=[],
+            password=PASSWORD,
+            by=NURSE,
+            now=NOW,
+        )
+        connection.execute(update(User).where(User.email == "closed@example.org").values(active=False))
+    pages = [
+        sign_in(browser, known.email, "wrong"),
+        sign_in(browser, "nobody@example.org", "wrong"),
+        sign_in(browser, "closed@example.org"),
+    ]
+
+    said = {page.words.replace("\n", " ").strip() for page in pages}
+
+    assert len(said) == 1
+    assert "Fel e-post eller lösenord" in said.pop()
+    assert browser.open("/desk").path == "/desk/login"
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "https:evil.example"]
+)
+def test_signing_in_leads_to_no_other_host(app, house, browser, elsewhere):
+    known = Staff(app, house)
+    page = browser.open("/desk/login")
+
+    data = {**page.fields, "email": known.email, "password": PASSWORD, "next": elsewhere}
+    response = browser.client.post("/desk/login", data=data)
+
+    assert urlsplit(urljoin("http://localhost/desk/login", response.location or "")).netloc == "localhost"
+
+
+def test_signing_in_leads_back_to_the_page_that_was_asked_for(app, house, browser, desk):
+    desk.enrol()
+    known = Staff(app, house)
+    page = browser.open("/desk/patients/UME-001")
+    assert page.path == "/desk/login"
+
+    assert browser.press(page, email=known.email, password=PASSWORD).path == "/desk/patients/UME-001"
+
+
+def test_after_signing_out_the_desk_is_closed(nurse):
+    nurse.press(nurse.open("/desk"), "/desk/logout")
+
+    assert nurse.open("/desk").path == "/desk/login"
+
+
+def test_an_account_that_is_closed_feels_it_at_the_next_request(nurse, house):
+    assert nurse.open("/desk").path == "/desk"
+    with writing(house.engine) as connection:
+        connection.execute(update(User).values(active=False))
+
+    assert nurse.open("/desk").path == "/desk/login"
+
+
+def test_a_form_without_its_token_changes_nothing(nurse, house, desk):
+    desk.enrol()
+
+    response = nurse.client.post("/desk/patients/UME-001/death", data={"happened_on": "2027-03-01"})
+
+    assert response.status_code == 400
+    assert "died" not in nurse.open("/desk/patients/UME-001").words
+
+
+def test_there_is_no_way_to_register_or_to_recover(app):
+    paths = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("security.")}
+
+    assert paths == {"/desk/login", "/desk/logout"}
+
+
+def test_a_password_is_kept_as_argon2id_and_its_hash_stays_out_of_the_trail(nurse, house):
+    with reading(house.engine) as connection:
+        kept = connection.execute(select(User.password)).scalar_one()
+        entry = connection.execute(select(Audit).where(Audit.action == "account added")).one()
+
+    assert kept.startswith("$argon2id$v=19$m=47104,t=2,p=1$")
+    assert argon2.verify(PASSWORD, kept)
+    assert entry.reason == "role nurse"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"email": "not an address"}, "email"),
+        ({"name": " "}, "name"),
+        ({"role": "boss"}, "role"),
+        ({"sites": ["XXX"]}, "sites"),
+        ({"password": "too short"}, "password"),
+        ({"email": "NURSE0@example.org"}, "email"),
+    ],
+)
+def test_an_account_that_makes_no_sense_is_refused_by_field(nurse, house, change, field):
+    asked = {"email": "new@example.org", "name": "New", "role": "nurse", "sites": [], "password": PASSWORD, **change}
+
+    with pytest.raises(Refusal) as refusal, writing(house.engine) as connection:
+        users.add(connection, house.protocol, **asked, by=NURSE, now=NOW)
+
+    assert [wrong.field for wrong in refusal.value.wrongs] == [field]
+
+
+def test_accounts_are_listed_with_role_and_sites(app, house):
+    Staff(app, house, "monitor", ["UME", "GBG"])
+
+    with reading(house.engine) as connection:
+        [row] = users.accounts(connection)
+
+    assert (row.email, row.role, row.sites, row.active) == (
+        "monitor2umegbg@example.org",
+        "monitor",
+        ["UME", "GBG"],
+        True,
+    )
