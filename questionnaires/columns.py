@@ -55,15 +55,15 @@ class WrongColumns(ValueError):
 
 @dataclass(frozen=True)
 class Column:
-    """The answers to one item: their values (0 where there is none), where there is one, where a cell is none.
+    """The answers to one item: their values (0 where there is none), and where there is one.
 
-    closed: where its gate says that it is not asked.
+    invalid: where a cell is none; closed: where its gate says that it is not asked; None = nowhere.
     """
 
     values: Numbers
     answered: Mask
-    invalid: Mask
-    closed: Mask
+    invalid: Mask | None = None
+    closed: Mask | None = None
 
 
 def check_columns(answers: pd.DataFrame, instrument: Instrument) -> None:
@@ -95,7 +95,7 @@ def invalid_cells(
     answers: pd.DataFrame, instrument: Instrument, columns: Mapping[str, Column]
 ) -> Iterator[InvalidCell]:
     """The invalid cells row by row, in each row in the order of the items."""
-    wrong = {code: column.invalid for code, column in columns.items() if column.invalid.any()}
+    wrong = {code: column.invalid for code, column in columns.items() if column.invalid is not None}
     if not wrong:
         return
     numbers = {code: _numbers(answers[code])[0] for code in wrong}
@@ -112,27 +112,34 @@ def _column(series: "pd.Series[Any]", options: tuple[int, ...]) -> Column:
         answered = (numbers >= options[0]) & (numbers <= options[-1]) & (np.floor(numbers) == numbers)
     else:
         answered = np.isin(numbers, options)
-    invalid = strange | ~(answered | np.isnan(numbers))
-    return Column(np.where(answered, numbers, 0), answered, invalid, np.zeros_like(answered))
+    known = answered | np.isnan(numbers)
+    if strange is None and known.all():
+        return Column(np.where(answered, numbers, 0), answered)
+    invalid = ~known if strange is None else ~known | strange
+    return Column(np.where(answered, numbers, 0), answered, invalid if invalid.any() else None)
 
 
 def _gated(column: Column, gate: Column, rule: Gate) -> Column:
-    closed = gate.closed | (gate.answered & ~np.isin(gate.values, rule.answers))
+    closed = gate.answered & ~np.isin(gate.values, rule.answers)
+    if gate.closed is not None:
+        closed |= gate.closed
     if rule.counts_as is None:
         return Column(column.values, column.answered, column.invalid, closed)
-    unasked = closed & ~column.answered & ~column.invalid
+    unasked = closed & ~column.answered
+    if column.invalid is not None:
+        unasked &= ~column.invalid
     values = np.where(unasked, rule.counts_as, column.values)
     return Column(values, column.answered | unasked, column.invalid, closed)
 
 
-def _numbers(column: "pd.Series[Any]") -> tuple[Numbers, Mask]:
-    """A column as numbers (NaN = missing), and where it holds something that is no number."""
+def _numbers(column: "pd.Series[Any]") -> tuple[Numbers, Mask | None]:
+    """A column as numbers (NaN = missing), and where it holds something that is no number (None = nowhere)."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         numbers, strange = _numbers(pd.Series(column.cat.categories))
         codes = column.cat.codes.to_numpy()  # -1 = missing: the last place
-        return np.append(numbers, np.nan)[codes], np.append(strange, False)[codes]
+        return np.append(numbers, np.nan)[codes], None if strange is None else np.append(strange, False)[codes]
     if column.dtype.kind in "iuf":
-        return column.to_numpy(dtype=np.float64, na_value=np.nan), np.zeros(len(column), dtype=np.bool_)
+        return column.to_numpy(dtype=np.float64, na_value=np.nan), None
     objects = column.to_numpy(dtype=object)
     number = np.array([_is_number(each) for each in objects], dtype=np.bool_)
     numbers = np.full(len(objects), np.nan)

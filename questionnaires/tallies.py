@@ -175,23 +175,25 @@ def _or_nan(column: Column) -> Numbers:
 
 
 def _of_scales(score: Score, value: Numbers, parts: Sequence[Numbers]) -> Tally:
-    answered = _how_many([~np.isnan(part) for part in parts])
+    answered = _how_many([~np.isnan(part) for part in parts], len(value))
     none = np.zeros_like(answered)
     return Tally(score, value, answered, none, none, len(parts), of_items=False)
 
 
 def _counted(columns: Sequence[Column]) -> tuple[Counts, Counts, Counts]:
     """In each row: how many of the columns are answered, invalid, and not asked for."""
+    rows = len(columns[0].values)
+    unasked = [column.closed & ~column.answered for column in columns if column.closed is not None]
     return (
-        _how_many([column.answered for column in columns]),
-        _how_many([column.invalid for column in columns]),
-        _how_many([column.closed & ~column.answered for column in columns]),
+        _how_many([column.answered for column in columns], rows),
+        _how_many([column.invalid for column in columns if column.invalid is not None], rows),
+        _how_many(unasked, rows),
     )
 
 
-def _how_many(masks: Sequence[Mask]) -> Counts:
+def _how_many(masks: Sequence[Mask], rows: int) -> Counts:
     """In each row: how many of the masks are true."""
-    total = np.zeros(len(masks[0]), dtype=np.int16)
+    total = np.zeros(rows, dtype=np.int16)
     for mask in masks:
         total += mask
     return total
