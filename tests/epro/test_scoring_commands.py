@@ -225,3 +225,26 @@ def test_words_that_may_not_be_passed_on_are_imported_with_licence_and_study_onl
 
     assert code == 2
     assert "--licence" in err
+
+
+def test_the_description_of_a_questionnaire_is_checked_and_told_in_words(epro):
+    code, out, _ = epro("check", FIVE)
+
+    assert code == 0
+    assert out.splitlines() == [
+        "My five questions, version 1 (five-items): 5 items",
+        "  fell is asked when dizzy is 2 3 4, or has no answer",
+        "  STRENGTH: Strength, 0 to 100, higher is better",
+        "  BALANCE: Balance problems, 0 to 100, higher is worse",
+    ]
+
+
+def test_a_description_with_faults_is_refused_by_line(epro, tmp_path):
+    text = FIVE.read_text(encoding="utf-8").replace('"dizzy", "fell"]', '"dizzy", "fall"]')
+    (tmp_path / "five-items.toml").write_text(text, encoding="utf-8")
+
+    code, _, err = epro("check", "five-items.toml")
+
+    assert code == 1
+    assert "five-items.toml:41: scale BALANCE uses the unknown item fall" in err
+    assert "five-items.toml:12: item fell is scored in no scale" in err
