@@ -13,6 +13,8 @@ from questionnaires.located import Fault, Refused
 
 ABOUT_THE_ANSWER = ("item", "value", "instrument", "version", "state", "answered_at")  # columns that name no form
 
+NAMED_ONE_BY_ONE = 10  # of the items that an instrument does not have
+
 Cells = dict[tuple[tuple[Any, ...], str], int]  # (form, item): row of the table
 
 
@@ -50,11 +52,13 @@ def answers_by_form(grid: Grid, codes: Mapping[str, str], instrument: Instrument
     faults += _faults_of_the_whole(grid, cells, key, instrument) if not faults else ()
     if faults:
         raise Refused(faults)
-    notes = tuple(
+    notes = [
         f"{lines} {'line' if lines == 1 else 'lines'} of {item} left out: {instrument.id} has no such item"
-        for item, lines in left_out.items()
-    )
-    return _by_form(grid, instrument, cells, key, grid.cells[lowered["value"]].tolist(), notes)
+        for item, lines in list(left_out.items())[:NAMED_ONE_BY_ONE]
+    ]
+    if len(left_out) > NAMED_ONE_BY_ONE:
+        notes.append(f"{len(left_out) - NAMED_ONE_BY_ONE} more such items left out")
+    return _by_form(grid, instrument, cells, key, grid.cells[lowered["value"]].tolist(), tuple(notes))
 
 
 def _own_rows(grid: Grid, instrument: Instrument, lowered: Mapping[str, str]) -> list[int]:
