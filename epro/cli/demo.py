@@ -31,7 +31,7 @@ def demo(patients: int, seed: int, serve: bool) -> None:
     A second start keeps the database that the first one made. Only numbers set aside for fiction are used, and the
     texts stay on this machine, whatever the environment says.
 
-    Example: EPRO_HOME=/tmp/epro-demo EPRO_PORT=8080 epro demo
+    Example: EPRO_HOME=elsewhere EPRO_PORT=8080 epro demo
     """
     settings = _settings()
     if serve:

@@ -18,7 +18,7 @@ import requests
 from cryptography.fernet import Fernet
 
 from epro.acts import patients
-from epro.acts.patients import Enrolment
+from epro.acts.enrolment import Enrolment
 from epro.acts.trial import adopt
 from epro.opening import OUTBOX, House, letters_of, open_house, system_clock
 from epro.rehearsal.numbers import fictional_mobile
