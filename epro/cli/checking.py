@@ -11,6 +11,7 @@ from rich.table import Table
 
 import questionnaires
 from epro.checking import check as check_file
+from epro.opening import system_clock
 from epro.protocol import Protocol, read_document, what_live_lacks
 from questionnaires.definition import Instrument
 from questionnaires.located import Refused
@@ -28,7 +29,7 @@ def check(file: Path, as_json: bool) -> None:
         if _describes_a_questionnaire(file):
             _say(questionnaires.load(file), as_json=as_json)
             return
-        protocol = check_file(file)
+        protocol = check_file(file, on=system_clock().date())
     except Refused as refused:
         if as_json:
             faults = [{"file": f.file, "line": f.line, "what": f.what, "cure": f.cure} for f in refused.faults]
