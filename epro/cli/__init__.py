@@ -17,6 +17,8 @@ COMMANDS = {  # command: (module, one line of help)
     "import": ("enrolling", "Enrol every patient of a CSV file, or none."),
     "export": ("exporting", "Write the trial folder for analysis."),
     "report": ("exporting", "Analyse a trial folder and write the report."),
+    "score": ("scoring", "Score a file of answers; no trial and no server needed."),
+    "wording": ("wording", "Write, check, import and list the words of questionnaires."),
     "users": ("users", "Add and list staff accounts."),
     "keys": ("users", "Make keys for a new installation."),
 }

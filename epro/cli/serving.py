@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+
 import click
 
+from epro.acts.trial import refuse_changed_words
 from epro.house import House
-from epro.opening import carrier_of, letters_of, open_house, sending_clock
-from epro.settings import read_settings
+from epro.opening import carrier_of, letters_of, open_house, sending_clock, system_clock
+from epro.settings import Settings, read_settings
 from epro.store.audit import Actor
-from epro.store.database import writing
+from epro.store.database import reading, writing
 from epro.store.migrating import migrate, newest_revision, revision_of
 
 COMMAND = Actor("command line", "operator", "command")
@@ -28,10 +31,11 @@ def release() -> None:
     from epro.checking import check
 
     settings = read_settings()
-    check(settings.trial)
+    check(settings.trial, on=system_clock().date())
     house = open_house(settings)
     migrate(house.engine)
     with writing(house.engine) as connection:
+        refuse_changed_words(connection, house.protocol)
         n = adopt(connection, house.protocol, by=COMMAND, now=house.clock())
     click.echo(f"The database is ready: schema {newest_revision()}, {house.protocol.trial.code} version {n}.")
 
@@ -45,6 +49,7 @@ def serve() -> None:
     from epro.web.serving import run
 
     settings = read_settings()
+    refuse_a_busy_port(settings)
     released(open_house(settings)).engine.dispose()
     run(settings)
 
@@ -67,10 +72,22 @@ def clock() -> None:
     )
 
 
+def refuse_a_busy_port(settings: Settings) -> None:
+    """Raises OSError when another program listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((settings.host, settings.port))
+
+
 def released(house: House) -> House:
-    """The house, if its database has this version's schema. Raises NotReleased."""
+    """The house, if its database has this version's schema and its forms the words of now.
+
+    Raises NotReleased, PackIsLocked.
+    """
     if revision_of(house.engine) != newest_revision():
         raise NotReleased("The database is empty or not of this version. Run `epro release` first.")
+    with reading(house.engine) as connection:
+        refuse_changed_words(connection, house.protocol)
     return house
 
 
