@@ -146,7 +146,7 @@ def time_to(scores: pd.DataFrame, subjects: pd.DataFrame, definition: Definition
             rows.append((patient["subject"], _Ending(0.0, NO_BASELINE)))
         else:
             excluded += 1
-    result = _result(rows)
+    result = _result(rows).astype({"subject": randomised["subject"].dtype})
     probabilities = definition.death != "ignored"
     result.attrs.update(excluded={NO_BASELINE: excluded}, definition=str(definition), probabilities=probabilities)
     return result

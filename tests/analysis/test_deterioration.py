@@ -86,6 +86,15 @@ def test_who_has_no_baseline_score_is_left_out_and_counted():
     assert result.attrs["excluded"] == {"no baseline score": 1}
 
 
+def test_of_nobody_there_is_an_empty_table_with_the_columns_of_any_other():
+    subjects = pd.DataFrame({"subject": ["P1"], "randomised_on": [pd.NaT], "died_on": [pd.NaT]})
+
+    result = time_to(pd.DataFrame([BASELINE]), subjects, QL)
+
+    assert result.empty
+    assert result["subject"].dtype == subjects["subject"].dtype
+
+
 def test_a_definition_reads_as_one_sentence():
     assert str(QL).startswith(
         "Time from randomisation to the first form whose Global health (QL) is at least 10 points lower than at "
