@@ -233,9 +233,8 @@ def _summed(whole: Design) -> tuple[sparse.csr_array, Numbers]:
     offset: Numbers = np.zeros(0)
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64], Numbers]] = []
     for pattern, x, y in whole.blocks():
-        if not parts:  # near enough to keep a large mean from swallowing the digits of the squares
-            flat = x.reshape(-1, p)
-            offset = np.asarray(np.linalg.lstsq(flat.T @ flat, flat.T @ y.ravel(), rcond=None)[0], dtype=np.float64)
+        if not parts:  # so that a large mean does not swallow the digits of the squares
+            offset = _near(x.reshape(-1, p), y.ravel())
         z = np.concatenate([x, (y - x @ offset)[:, :, None]], axis=2)
         at, column = np.nonzero((z != 0).any(axis=0))
         compact = z[:, at, column]
@@ -246,6 +245,17 @@ def _summed(whole: Design) -> tuple[sparse.csr_array, Numbers]:
     rows, columns, values = (np.concatenate(each) for each in zip(*parts, strict=True))
     shape = (len(whole.seen) * m * m, q * q)
     return sparse.csr_array((values, (rows, columns)), shape=shape), offset
+
+
+def _near(x: Numbers, y: Numbers) -> Numbers:
+    """(p,) least-squares coefficients, the shortest where there are many, refined until only rounding is left."""
+    length = np.sqrt(np.maximum((x**2).sum(axis=0), 1e-300))
+    unit = x / length
+    found = np.zeros(x.shape[1])
+    for _ in range(3):
+        left = y - unit @ found
+        found = found + np.linalg.lstsq(unit.T @ unit, unit.T @ left, rcond=None)[0]
+    return np.asarray(found / length)
 
 
 def _same_visit(seen: NDArray[np.bool_]) -> NDArray[np.intp]:
