@@ -86,6 +86,8 @@ class MMRM(Result):
         """Differences between a factor's levels, each less every earlier one, at each level of `by` or averaged.
 
         With `by` indexed by its levels, with a column contrast; without, indexed by contrast. Columns as ls_means.
+        Where equal_means makes a difference 0, its se is 0, and df, t and p are NaN: there is nothing to test.
+        Raises BadInput, and CannotEstimate when the factor has one level.
         """
         rows, where, levels = self._means(factor, by)
         differences, names, places = [], [], []
@@ -139,7 +141,7 @@ class MMRM(Result):
         grid = _grid(self._design)
         for name in (factor, *([by] if by else [])):
             if name not in grid or not isinstance(grid[name].dtype, pd.CategoricalDtype):
-                raise BadInput(f"{name} is no factor of the formula.")
+                raise BadInput(f"{name} is no factor of the formula.\n  Give it as text or as a category.")
         matrix = pd.DataFrame(self._design.matrix(grid))
         key = [grid[by], grid[factor]] if by else [grid[factor]]
         means = matrix.groupby(key, observed=True, sort=True).mean()
@@ -281,6 +283,6 @@ def _table(estimate: Numbers, rows: Numbers, inference: Inference, index: pd.Ind
     df = np.array([inference.df(row) if spread > 0 else np.nan for row, spread in zip(rows, se, strict=True)])
     with np.errstate(divide="ignore", invalid="ignore"):
         t = estimate / se
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, df) * se
+    half = np.where(se > 0, stats.t.ppf((1 + CONFIDENCE) / 2, df) * se, 0.0)
     columns = {"estimate": estimate, "se": se, "df": df, "lower": estimate - half, "upper": estimate + half, "t": t}
     return pd.DataFrame({**columns, "p": 2 * stats.t.sf(np.abs(t), df)}, index=index)

@@ -128,7 +128,7 @@ def test_with_equal_means_at_baseline_the_arms_do_not_differ_there():
     constrained = fitted(long, "score ~ arm * visit", equal_means=("arm", "M0")).contrasts("arm", by="visit")
     adjusted = fitted(data).contrasts("arm", by="visit")
 
-    assert (constrained.loc["M0", "estimate"], constrained.loc["M0", "se"]) == (0, 0)
+    assert constrained.loc["M0", ["estimate", "se", "lower", "upper"]].tolist() == [0, 0, 0, 0]
     assert constrained.loc[VISITS, "estimate"].to_numpy() == pytest.approx(adjusted["estimate"].to_numpy(), abs=0.05)
     assert constrained.loc[VISITS, "se"].to_numpy() == pytest.approx(adjusted["se"].to_numpy(), rel=0.02)
 
@@ -241,6 +241,13 @@ def test_a_covariate_that_repeats_another_is_refused_by_name():
 def test_what_is_asked_wrongly_is_refused_with_its_name(more, said):
     with np.errstate(invalid="ignore"), pytest.raises(BadInput, match=said):
         fitted(trial(), **more)
+
+
+def test_means_of_what_is_no_factor_are_refused_with_the_cure():
+    numbered = trial().assign(arm=lambda rows: (rows["arm"] == "B").astype(int))
+
+    with pytest.raises(BadInput, match="arm is no factor of the formula"):
+        fitted(numbered).ls_means("arm", by="visit")
 
 
 def test_no_rows_are_refused():
