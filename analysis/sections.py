@@ -149,10 +149,8 @@ def other_questionnaires(material: Material) -> Section:
         for score in instrument.scores:
             title = f"{instrument.title}: mean {score.label['en']} ({score.code}), higher is {score.higher_is}"
             means = profiles.mean_profile(scores, score.code)
-            table = tables.profile(
-                material.numbers, means, f"{code}.{score.code}", title, material.arms, material.visits
-            )
-            section.parts.append(table)
+            id = f"{code}.{score.code}"
+            section.parts.append(tables.profile(material.numbers, means, id, title, material.arms, material.visits))
     return section
 
 
