@@ -104,10 +104,8 @@ def _wording_faults(
         yield from refused.faults
     except LookupError as error:
         fault, pack = _as_fault(document, ("wording", instrument.id), error), sections.wording[instrument.id]
-        write = (
-            f"`epro wording new {instrument.id} {language} --pack {pack} --folder {OWN_PACKS}` writes one to fill in."
-        )
-        yield replace(fault, cure=f"{fault.cure} Beside the trial file, {write}")
+        command = f"epro wording new {instrument.id} {language} --pack {pack} --folder {OWN_PACKS}"
+        yield replace(fault, cure=f"{fault.cure} Beside the trial file, `{command}` writes one to fill in.")
 
 
 def _as_fault(document: Document, at: tuple[str | int, ...], error: LookupError) -> Fault:

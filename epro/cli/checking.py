@@ -111,7 +111,8 @@ def _print(protocol: Protocol) -> None:
     if quiet:
         console.print(f"No text leaves between {quiet.start:%H:%M} and {quiet.end:%H:%M} of the patient's clock.")
     for (code, language), wording in protocol.wordings.items():
-        kind = "a demonstration, not the licensed questionnaire" if wording.demonstration else "licensed wording"
+        kind = "free words" if wording.redistributable else "licensed words"
+        kind = "a demonstration, not the licensed questionnaire" if wording.demonstration else kind
         console.print(f"{code} is asked in {language} from pack {protocol.sections.wording[code]}: {kind}.")
 
 
