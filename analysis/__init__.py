@@ -7,9 +7,19 @@ if TYPE_CHECKING:
     from analysis.reporting import report
     from analysis.trial import read_trial, write_trial
 
-    from . import compliance, deterioration, simulation, survival
+    from . import competing, compliance, deterioration, mmrm, simulation, survival
 
-__all__ = ["compliance", "deterioration", "read_trial", "report", "simulation", "survival", "write_trial"]
+__all__ = [
+    "competing",
+    "compliance",
+    "deterioration",
+    "mmrm",
+    "read_trial",
+    "report",
+    "simulation",
+    "survival",
+    "write_trial",
+]
 
 _HOMES = {"read_trial": "trial", "write_trial": "trial", "report": "reporting"}
 

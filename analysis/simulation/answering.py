@@ -28,6 +28,7 @@ FORM_MINUTES, FORM_SIGMA = 7.0, 0.5
 RESUMES = 0.08
 STOPS = 0.02
 SKIPS, SKIPS_LATE, LATE_ITEMS = 0.01, 0.03, (28, 29, 30)
+USUAL, HEAVY = (3.0, 0.010), (1.0, 0.060)  # logit of answering at the start, drop-out a month; heavy: assumed
 CALENDAR_SLACK_DAYS = 4.0  # a calendar month is not 30.4375 days
 
 
@@ -45,16 +46,22 @@ class Answering:
     skipped: Mask
 
 
-def answering_of(rng: Generator, health: Numbers, course: Course, consent: Numbers, months: Numbers) -> Answering:
-    """health: (patients, visits) true QL. consent: months from consent to randomisation. months: of the visits."""
+def answering_of(
+    rng: Generator, health: Numbers, course: Course, consent: Numbers, months: Numbers, *, heavy: bool = False
+) -> Answering:
+    """health: (patients, visits) true QL. consent: months from consent to randomisation. months: of the visits.
+
+    heavy: fewer answer, and many more stop.
+    """
+    willingness, stopping = HEAVY if heavy else USUAL
     shape = health.shape
     death = course.death[:, None]
     baseline = months == 0
     left = death - months
-    logit = 3.0 - 0.018 * months + 0.012 * (health - 60) - 1.2 * (left < 3) - 1.3 * (left < 1)
+    logit = willingness - 0.018 * months + 0.012 * (health - 60) - 1.2 * (left < 3) - 1.3 * (left < 1)
     logit = logit + rng.standard_normal((shape[0], 1))
     willing = rng.random(shape) < 1 / (1 + np.exp(-logit))
-    dropped_out = _dropped_out(rng, health, months)
+    dropped_out = _dropped_out(rng, health, months, stopping)
     wave = np.where(baseline, rng.choice(4, shape, p=WAVES_AT_BASELINE), rng.choice(4, shape, p=WAVES))
     delay = _delays(rng, shape)
     day = months * DAYS_A_MONTH + WAVE_DAYS[wave] + delay / MINUTES_A_DAY + CALENDAR_SLACK_DAYS
@@ -73,9 +80,9 @@ def answering_of(rng: Generator, health: Numbers, course: Course, consent: Numbe
     )
 
 
-def _dropped_out(rng: Generator, health: Numbers, months: Numbers) -> Mask:
+def _dropped_out(rng: Generator, health: Numbers, months: Numbers, stopping: float) -> Mask:
     """Who has stopped answering for good by each visit; health at a visit decides about the time since the last."""
-    hazard = 0.010 * np.exp(-0.02 * (health[:, 1:] - 60)) * np.diff(months)
+    hazard = stopping * np.exp(-0.02 * (health[:, 1:] - 60)) * np.diff(months)
     cumulative = np.concatenate([np.zeros((len(health), 1)), np.cumsum(hazard, axis=1)], axis=1)
     return np.asarray(cumulative > rng.exponential(size=(len(health), 1)), dtype=np.bool_)
 

@@ -34,6 +34,11 @@ HAZARD_RATIOS = {  # progression, death after progression
     "surgery": (0.60, 0.85),
     "er_negative": (1.8, 2.2),
 }
+NON_PROPORTIONAL = (1.5, 0.6)  # hazard ratio of progression with surgery, before and after
+CHANGES_AT = 3.0  # months
+DEATH_BY_HEALTH = 0.018  # a month, at a score of 60 without surgery; assumed, as are the next
+RATIO_NOW, RATIO_BASELINE = 0.80, 0.90  # hazard ratio of death per 10 points more of the true score
+RATIO_SURGERY = 0.75
 WITHDRAWAL = 0.0015  # a month; assumed
 SURGERY_DAYS = (14, 42)  # after randomisation; assumed
 CONSENT_DAYS = (1, 14)  # before randomisation; assumed
@@ -80,19 +85,26 @@ def course_of(rng: Generator, patients: pd.DataFrame, scenario: Scenario) -> Cou
     n = len(patients)
     surgical = (patients["arm"] == "surgery").to_numpy()
     negative = (patients["er"] == "neg").to_numpy()
-    effect = HAZARD_RATIOS["surgery"] if scenario == "effect" else (1.0, 1.0)
+    effect = (1.0, 1.0) if scenario == "null" else HAZARD_RATIOS["surgery"]
+    if scenario == "non-proportional":
+        effect = (NON_PROPORTIONAL[0], effect[1])
     to_progression, to_death = (
         np.where(surgical, by_surgery, 1.0) * np.where(negative, by_er, 1.0)
         for by_surgery, by_er in zip(effect, HAZARD_RATIOS["er_negative"], strict=True)
     )
     frailty = rng.gamma(1 / FRAILTY_VARIANCE, FRAILTY_VARIANCE, n)
     progression = rng.exponential(size=n) / (log(2) / PROGRESSION_MEDIAN * frailty * to_progression)
+    if scenario == "non-proportional":
+        slower = surgical & (progression > CHANGES_AT)
+        progression[slower] = (
+            CHANGES_AT + (progression[slower] - CHANGES_AT) * NON_PROPORTIONAL[0] / NON_PROPORTIONAL[1]
+        )
     cumulative = rng.exponential(size=n) / (log(2) * frailty * to_death)
     after = DEATH_MEDIAN * cumulative ** (1 / DEATH_SHAPE)
     unprogressed = rng.exponential(1 / DEATH_UNPROGRESSED, n)
     surgery = np.where(surgical, rng.integers(SURGERY_DAYS[0], SURGERY_DAYS[1] + 1, n) / DAYS_A_MONTH, np.inf)
     surgery[surgery >= np.minimum(progression, unprogressed)] = np.inf
-    if scenario == "effect":
+    if scenario != "null":
         dies = np.isfinite(surgery) & (rng.random(n) < SURGICAL_DEATH)
         soon = surgery[dies] + rng.random(int(dies.sum())) * (SURGICAL_DEATH_MONTHS - surgery[dies])
         unprogressed[dies] = np.minimum(unprogressed[dies], soon)
@@ -101,6 +113,29 @@ def course_of(rng: Generator, patients: pd.DataFrame, scenario: Scenario) -> Cou
     withdrawal = rng.exponential(1 / WITHDRAWAL, n)
     withdrawal[withdrawal >= death] = np.inf
     return Course(*(np.where(time < LAST_MONTH, time, np.inf) for time in (surgery, progression, death, withdrawal)))
+
+
+def followed_by_death(
+    rng: Generator, course: Course, surgical: NDArray[np.bool_], health: Numbers, months: Numbers
+) -> Course:
+    """The course with deaths that come of the true score, now and at baseline, and of surgery.
+
+    health: (patients, visits) true score; between two visits the earlier one's is the hazard's, after the last its own.
+    """
+    points = (health - 60) / 10
+    hazard = DEATH_BY_HEALTH * RATIO_NOW**points * RATIO_BASELINE ** points[:, :1]
+    hazard = hazard * np.where(surgical, RATIO_SURGERY, 1.0)[:, None]
+    cumulative = np.concatenate(
+        [np.zeros((len(health), 1)), np.cumsum(hazard[:, :-1] * np.diff(months), axis=1)], axis=1
+    )
+    needed = rng.exponential(size=len(health))
+    last = (cumulative <= needed[:, None]).sum(axis=1) - 1
+    rows = np.arange(len(health))
+    death = months[last] + (needed - cumulative[rows, last]) / hazard[rows, last]
+    death = np.where(death < LAST_MONTH, death, np.inf)
+    others = (np.where(time < death, time, np.inf) for time in (course.surgery, course.progression, course.withdrawal))
+    surgery, progression, withdrawal = others
+    return Course(surgery, progression, death, withdrawal)
 
 
 def dated(patients: pd.DataFrame, course: Course) -> pd.DataFrame:

@@ -13,7 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Scenario = Literal["effect", "null"]  # null: surgery changes neither progression nor death
+Scenario = Literal["effect", "null", "non-proportional", "heavy missingness", "shared parameter"]
+# null: surgery changes neither progression nor death. non-proportional: it hastens progression for three months and
+# delays it afterwards. heavy missingness: few answer late. shared parameter: death follows from the true score.
 
 DAYS_A_MONTH = 30.4375
 ARMS = ("surgery", "control")

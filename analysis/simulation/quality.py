@@ -81,6 +81,12 @@ def items_of(rng: Generator, z: Numbers, shift: Numbers) -> Options:
     return options
 
 
+def true_health(z: Numbers, shift: Numbers) -> Numbers:
+    """(patients, visits) the health behind QL, in its points, before it is rounded to options."""
+    scale, at = SCALES["QL"], CODES.index("QL")
+    return np.asarray(scale.mean + scale.sd * scale.loading * z[:, :, at] + shift[:, :, at], dtype=np.float64)
+
+
 def global_health(options: Options) -> Numbers:
     """(patients, visits) the score QL, 0 to 100, of complete answers."""
     return np.asarray((options[:, :, 28:30].mean(axis=2) - 1) / 6 * 100, dtype=np.float64)

@@ -1,7 +1,7 @@
 """One simulated trial: its patients, their forms and answers, and apart from these the truth."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.simulation.answering import Answering, answering_of
-from analysis.simulation.course import course_of, dated, enrolled
+from analysis.simulation.course import course_of, dated, enrolled, followed_by_death
 from analysis.simulation.published import CODES, DAYS_A_MONTH, ITEMS, Scenario
-from analysis.simulation.quality import Numbers, Options, global_health, items_of, latent, shifts
+from analysis.simulation.quality import Numbers, Options, global_health, items_of, latent, shifts, true_health
 
 ITEM_CODES = [f"q{number}" for number in range(1, ITEMS + 1)]
 
@@ -49,6 +49,12 @@ class SimulatedTrial:
     forms: pd.DataFrame
     answers: pd.DataFrame
     truth: pd.DataFrame
+
+    def living(self) -> pd.DataFrame:
+        """The truth that a while-alive estimand is after: by arm and visit, how many live, and their mean true QL."""
+        alive = self.truth[self.truth["alive"]].reset_index()
+        arm = alive["subject"].map(self.patients.set_index("subject")["arm"])
+        return alive.groupby([arm.rename("arm"), "visit"])["QL"].agg(["size", "mean"])
 
     def patient(self, subject: str) -> Mapping[str, Any]:
         """The row of one patient. Raises KeyError for an unknown one."""
@@ -109,10 +115,17 @@ def simulate(
     patients = enrolled(rng, subjects, start_on, accrual_months)
     course = course_of(rng, patients, scenario)
     z = latent(rng, subjects, months)
-    options = items_of(rng, z, shifts(course, (patients["arm"] == "surgery").to_numpy(), months))
+    surgical = (patients["arm"] == "surgery").to_numpy()
+    if scenario == "shared parameter":
+        undying = replace(course, death=np.full(subjects, np.inf))
+        score = true_health(z, shifts(undying, surgical, months))
+        course = followed_by_death(rng, undying, surgical, score, months)
+    options = items_of(rng, z, shifts(course, surgical, months))
     health = global_health(options)
     gap = patients["randomised_on"].map(date.toordinal) - patients["consented_on"].map(date.toordinal)
-    answering = answering_of(rng, health, course, -gap.to_numpy() / DAYS_A_MONTH, months)
+    answering = answering_of(
+        rng, health, course, -gap.to_numpy() / DAYS_A_MONTH, months, heavy=scenario == "heavy missingness"
+    )
     index = pd.MultiIndex.from_product([patients["subject"], codes], names=["subject", "visit"])
     truth = pd.DataFrame(
         {

@@ -1,7 +1,22 @@
-"""Survival by arm: curves, their comparison, hazard ratios."""
+"""Survival by arm: curves, their comparison, hazard ratios, restricted means."""
 
 from analysis.survival.comparison import LogRank, logrank
-from analysis.survival.curves import KaplanMeier, kaplan_meier
+from analysis.survival.curves import KaplanMeier, follow_up, kaplan_meier
 from analysis.survival.hazards import Cox, cox
+from analysis.survival.proportionality import ProportionalHazards, ph_test
+from analysis.survival.restricted import HorizonBeyondFollowUp, RestrictedMean, rmst
 
-__all__ = ["Cox", "KaplanMeier", "LogRank", "cox", "kaplan_meier", "logrank"]
+__all__ = [
+    "Cox",
+    "HorizonBeyondFollowUp",
+    "KaplanMeier",
+    "LogRank",
+    "ProportionalHazards",
+    "RestrictedMean",
+    "cox",
+    "follow_up",
+    "kaplan_meier",
+    "logrank",
+    "ph_test",
+    "rmst",
+]

@@ -2,30 +2,36 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 from lifelines import KaplanMeierFitter
 from numpy.typing import ArrayLike
+from scipy import stats
 
-from analysis.results import Result
+from analysis.results import BadInput, Result
 from analysis.survival.outcome import CONFIDENCE, Mask, Numbers, labels, outcome
 
-SAME = 1.5e-8  # a curve this near 1/2 lies on it
+SAME = 1.5e-8  # a curve this near a quantile lies on it
+Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+Interval = Literal["log-log", "log", "plain"]
 
 
 @dataclass(frozen=True)
 class KaplanMeier(Result):
-    """Survival curves with 95 % log-log intervals.
+    """Survival curves with 95 % intervals.
 
     curves: by group, a row per distinct time: time, at_risk, events, censored, survival, se (Greenwood), lower, upper.
     Before the first event and once survival is 0 there is no interval (NaN).
     """
 
     curves: dict[str, pd.DataFrame]
+    interval: Interval
 
     def title(self) -> str:
-        return "Kaplan-Meier, median with 95 % interval (log-log); NaN = not reached"
+        return f"Kaplan-Meier, median with 95 % interval ({self.interval}); NaN = not reached"
 
     def to_frame(self) -> pd.DataFrame:
         """By group: n, events, median, lower, upper; NaN = not reached.
@@ -38,11 +44,36 @@ class KaplanMeier(Result):
             rows[group] = {
                 "n": int(curve["at_risk"].iloc[0]),
                 "events": int(curve["events"].sum()),
-                "median": _crossing(curve, "survival"),
-                "lower": _crossing(curve, "lower"),
-                "upper": _crossing(curve, "upper"),
+                "median": _crossing(curve, "survival", 0.5),
+                "lower": _crossing(curve, "lower", 0.5),
+                "upper": _crossing(curve, "upper", 0.5),
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("group")
+
+    def quantile(self, share: float) -> pd.DataFrame:
+        """By group: the time by which this share (0 to 1) had the event: estimate, lower, upper; NaN = not reached."""
+        columns = {"estimate": "survival", "lower": "lower", "upper": "upper"}
+        rows = {
+            group: {name: _crossing(curve, column, 1 - share) for name, column in columns.items()}
+            for group, curve in self.curves.items()
+        }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("group")
+
+    def difference_at(self, time: float) -> pd.DataFrame:
+        """By pair of groups, later less earlier: difference in survival at a time, se, lower, upper, z, p.
+
+        Greenwood's variances added, plain normal interval; NaN where a group is not followed that far.
+        """
+        at = self.survival_at(time)
+        rows = {}
+        for one, other in combinations(at.index, 2):
+            difference = at.loc[other, "survival"] - at.loc[one, "survival"]
+            se = float(np.hypot(at.loc[other, "se"], at.loc[one, "se"]))
+            z = difference / se if se > 0 else np.nan
+            bounds = {"lower": difference - Z * se, "upper": difference + Z * se}
+            p = 2 * float(stats.norm.sf(abs(z)))
+            rows[f"{other} - {one}"] = {"difference": difference, "se": se, **bounds, "z": z, "p": p}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("groups")
 
     def survival_at(self, time: float) -> pd.DataFrame:
         """By group: survival, se, lower, upper, at_risk; NaN where the last patient left, alive, before `time`."""
@@ -64,31 +95,51 @@ class KaplanMeier(Result):
 
 
 def kaplan_meier(
-    time: ArrayLike, event: ArrayLike, arm: ArrayLike | None = None, *, strata: ArrayLike | pd.DataFrame | None = None
+    time: ArrayLike,
+    event: ArrayLike,
+    arm: ArrayLike | None = None,
+    *,
+    strata: ArrayLike | pd.DataFrame | None = None,
+    interval: str = "log-log",
 ) -> KaplanMeier:
     """Kaplan-Meier curves, one for every arm, or every arm in every stratum.
 
     time: (n,) >= 0, any unit. event: (n,) bool, True = event, False = censored. arm: (n,) labels. strata: (n,) or
-    (n, k) labels. Raises BadInput.
+    (n, k) labels. interval: on which scale it is symmetric: log-log (Borgan and Liestol 1990), log or plain.
+    Raises BadInput.
     """
     times, events = outcome(time, event)
+    if interval not in get_args(Interval):
+        raise BadInput(f"there is no interval {interval}.\n  Choose one of: {', '.join(get_args(Interval))}.")
     group = labels([("arm", arm), ("strata", strata)], len(times))
     curves = {}
     for label in sorted(set(group)):
         mine = group == label
-        curves[label] = _curve(times[mine], events[mine])
-    return KaplanMeier(curves)
+        curves[label] = _curve(times[mine], events[mine], interval)
+    return KaplanMeier(curves, interval)  # type: ignore[arg-type]
 
 
-def _curve(times: Numbers, events: Mask) -> pd.DataFrame:
-    fitter = KaplanMeierFitter(alpha=1 - CONFIDENCE).fit(times, events)
-    table, bounds = fitter.event_table, fitter.confidence_interval_
+def follow_up(
+    time: ArrayLike, event: ArrayLike, arm: ArrayLike | None = None, *, strata: ArrayLike | pd.DataFrame | None = None
+) -> KaplanMeier:
+    """How long patients were followed: the curve with events and censoring exchanged (Schemper and Smith 1996).
+
+    Arguments as kaplan_meier; its events are ends of follow-up, its median the median follow-up. Raises BadInput.
+    """
+    times, events = outcome(time, event)
+    return kaplan_meier(times, ~events, arm, strata=strata)
+
+
+def _curve(times: Numbers, events: Mask, interval: str) -> pd.DataFrame:
+    fitter = KaplanMeierFitter().fit(times, events)
+    table = fitter.event_table
     at_risk, died = table["at_risk"].to_numpy(float), table["observed"].to_numpy(float)
     survival = fitter.survival_function_.iloc[:, 0].to_numpy(float)
     certain = (survival == 0) | (survival == 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         greenwood = np.cumsum(died / (at_risk * (at_risk - died)))
     se = np.where(survival > 0, survival * np.sqrt(greenwood), np.nan)
+    lower, upper = _bounds(survival, np.sqrt(greenwood), interval)
     return pd.DataFrame(
         {
             "time": table.index.to_numpy(float),
@@ -97,10 +148,22 @@ def _curve(times: Numbers, events: Mask) -> pd.DataFrame:
             "censored": table["censored"].to_numpy(np.int64),
             "survival": survival,
             "se": se,
-            "lower": np.where(certain, np.nan, bounds.iloc[:, 0].to_numpy(float)),
-            "upper": np.where(certain, np.nan, bounds.iloc[:, 1].to_numpy(float)),
+            "lower": np.where(certain, np.nan, lower),
+            "upper": np.where(certain, np.nan, upper),
         }
     )
+
+
+def _bounds(survival: Numbers, spread: Numbers, interval: str) -> tuple[Numbers, Numbers]:
+    """Bounds of survival from the standard error of its logarithm, where it is neither 1 nor 0."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        if interval == "plain":
+            half = Z * survival * spread
+            return np.clip(survival - half, 0, 1), np.clip(survival + half, 0, 1)
+        if interval == "log":
+            return survival * np.exp(-Z * spread), np.minimum(survival * np.exp(Z * spread), 1)
+        half = Z * spread / np.abs(np.log(survival))
+        return survival ** np.exp(half), survival ** np.exp(-half)
 
 
 def _at_risk(curve: pd.DataFrame, time: float) -> int:
@@ -108,11 +171,11 @@ def _at_risk(curve: pd.DataFrame, time: float) -> int:
     return int(later["at_risk"].iloc[0]) if len(later) else 0
 
 
-def _crossing(curve: pd.DataFrame, column: str) -> float:
-    """The time at which a falling step function passes 1/2; NaN = it does not."""
+def _crossing(curve: pd.DataFrame, column: str, level: float) -> float:
+    """The time at which a falling step function passes a level; NaN = it does not."""
     values, times = curve[column].to_numpy(float), curve["time"].to_numpy(float)
-    below = np.flatnonzero(values < 0.5 - SAME)
-    on = np.flatnonzero(np.abs(values - 0.5) <= SAME)
+    below = np.flatnonzero(values < level - SAME)
+    on = np.flatnonzero(np.abs(values - level) <= SAME)
     if len(on):
         return float((times[on[0]] + times[below[0] if len(below) else -1]) / 2)
     return float(times[below[0]]) if len(below) else float("nan")

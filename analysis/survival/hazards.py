@@ -1,88 +1,149 @@
 """By what factor does a covariate change the hazard?"""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import pandas as pd
-from lifelines import CoxPHFitter
-from lifelines.exceptions import ConvergenceError
 from numpy.typing import ArrayLike
 from scipy import stats
 
 from analysis.results import BadInput, CannotEstimate, Result
-from analysis.survival.outcome import CONFIDENCE, labels, outcome
+from analysis.survival.outcome import CONFIDENCE, Mask, Numbers, labels, outcome, started
+from analysis.survival.partial import At, Partial, Ties, maximised
 
-FULL_NEWTON = {"step_size": 1.0, "precision": 1e-12}  # the default stops with an error of 2e-6 in a coefficient
 LARGEST_SE = 50.0  # of a covariate in its own SDs: beyond it the likelihood has no maximum
+COLLINEAR = 1e-9  # smallest eigenvalue of the covariates' correlations
 
 
 @dataclass(frozen=True)
 class Cox(Result):
-    """Cox model, Efron's ties.
+    """Cox model.
 
-    terms: by covariate, coef, se, hr, lower, upper (95 %), z, p. excluded: patients with a missing covariate.
+    terms: by covariate, coef, se, hr, lower, upper (95 %), z, p; with clusters robust: se, z, p and interval are, and
+    naive_se stands beside. tests: likelihood ratio, Wald and score test of all covariates, chi_square, df, p.
+    excluded: rows with a missing covariate. loglik, loglik_null: at the estimates and at 0.
     """
 
     terms: pd.DataFrame
+    tests: pd.DataFrame
     n: int
     events: int
     excluded: int
     loglik: float
+    loglik_null: float
+    ties: Ties
+    clusters: int | None
+    _at: At
+    _scale: Numbers
 
     def title(self) -> str:
-        return f"Cox model (Efron): n {self.n}, events {self.events}, excluded for missing covariates {self.excluded}"
+        se = "" if self.clusters is None else f", robust by {self.clusters} clusters"
+        ties = self.ties.capitalize()
+        counts = f"n {self.n}, events {self.events}, excluded for missing covariates {self.excluded}"
+        return f"Cox model ({ties}{se}): {counts}"
 
     def to_frame(self) -> pd.DataFrame:
         return self.terms
 
 
 def cox(
-    time: ArrayLike, event: ArrayLike, covariates: pd.DataFrame, *, strata: ArrayLike | pd.DataFrame | None = None
+    time: ArrayLike,
+    event: ArrayLike,
+    covariates: pd.DataFrame,
+    *,
+    strata: ArrayLike | pd.DataFrame | None = None,
+    start: ArrayLike | None = None,
+    cluster: ArrayLike | None = None,
+    ties: str = "efron",
 ) -> Cox:
-    """Cox proportional hazards model with Efron's handling of ties.
+    """Cox proportional hazards model.
 
     time: (n,) >= 0. event: (n,) bool. covariates: (n, k) numbers; a row with a missing one is left out and counted.
-    strata: (n,) or (n, j) labels, each combination with its own baseline hazard. Intervals: coef +- 1.96 se.
+    strata: (n,) or (n, j) labels, each combination with its own baseline hazard. start: (n,) a row is at risk from
+    start (excluded) to time, for covariates that change: one row per subject and stretch of time. cluster: (n,) labels;
+    standard errors are those of Lin and Wei (1989), summed by cluster. ties: efron or breslow.
+    Intervals: coef +- 1.96 se.
     Raises BadInput, and CannotEstimate when a covariate does not vary, or the likelihood has no maximum (an arm
     without events, covariates that determine each other).
     """
     times, events = outcome(time, event)
+    begun = started(start, times)
     if len(covariates) != len(times):
         raise BadInput(f"covariates has {len(covariates)} rows, time has {len(times)}.\n  Give one row per patient.")
+    if ties not in get_args(Ties):
+        raise BadInput(f"there is no way {ties} to handle ties.\n  Choose efron or breslow.")
     data = covariates.reset_index(drop=True).astype(float)
-    names = list(data.columns)
-    data["_time"], data["_event"] = times, events
-    data["_stratum"] = labels([("strata", strata)], len(times))
-    complete = data.dropna()
-    _check_varies(complete, names)
-    fitter = CoxPHFitter(alpha=1 - CONFIDENCE)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what they warn of is checked below
-            fitter.fit(complete, "_time", "_event", strata=["_stratum"], fit_options=FULL_NEWTON)
-    except ConvergenceError:
-        raise CannotEstimate("the covariates determine each other, or the outcome") from None
-    coef, se = fitter.params_[names], fitter.standard_errors_[names]
-    spread = complete[names].std()
-    endless = [name for name in names if not se[name] * spread[name] < LARGEST_SE]
+    complete = data.notna().all(axis=1).to_numpy()
+    stratum = pd.factorize(labels([("strata", strata)], len(times)))[0]
+    groups = None if cluster is None else pd.factorize(labels([("cluster", cluster)], len(times))[complete])[0]
+    kept = data[complete]
+    _check_varies(kept, events[complete])
+    x = kept.to_numpy()
+    spread = x.std(axis=0, ddof=1)
+    x = (x - x.mean(axis=0)) / spread
+    partial = Partial(begun[complete], times[complete], events[complete], stratum[complete], x, ties)  # type: ignore[arg-type]
+    at = _maximum(partial, list(data.columns))
+    covariance = np.asarray(np.linalg.inv(at.information), dtype=np.float64)
+    naive = np.sqrt(np.diag(covariance)) / spread
+    if groups is not None:
+        summed = np.zeros((groups.max() + 1, x.shape[1]))
+        np.add.at(summed, groups, at.residuals @ covariance)
+        covariance = np.asarray(summed.T @ summed)
+    terms = _terms(at.beta / spread, np.sqrt(np.diag(covariance)) / spread, data.columns)
+    null = partial.at(np.zeros(len(spread)))
+    return Cox(
+        terms=terms if groups is None else terms.assign(naive_se=naive),
+        tests=_tests(at, null, covariance),
+        n=len(kept),
+        events=int(partial.event.sum()),
+        excluded=len(data) - len(kept),
+        loglik=at.loglik,
+        loglik_null=null.loglik,
+        ties=partial.ties,
+        clusters=None if groups is None else int(groups.max() + 1),
+        _at=at,
+        _scale=spread,
+    )
+
+
+def _maximum(partial: Partial, names: Sequence[str]) -> At:
+    correlations = partial.x.T @ partial.x / len(partial.x)
+    if np.linalg.eigvalsh(correlations)[0] < COLLINEAR:
+        raise CannotEstimate(f"the covariates determine each other: {', '.join(map(str, names))}")
+    at = maximised(partial)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = np.diag(np.linalg.pinv(at.information, hermitian=True))
+        flat = np.diag(at.information) < 1 / LARGEST_SE**2
+    endless = [name for name, v, f in zip(names, variance, flat, strict=True) if f or not 0 < v < LARGEST_SE**2]
     if endless:
         raise CannotEstimate(f"the likelihood has no maximum for {', '.join(endless)}: some patients have no events")
-    z = coef / se
-    half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * se
-    terms = pd.DataFrame({"coef": coef, "se": se, "hr": np.exp(coef), "lower": np.exp(coef - half)})
-    terms = terms.assign(upper=np.exp(coef + half), z=z, p=2 * stats.norm.sf(np.abs(z))).rename_axis("term")
-    deaths = int(complete["_event"].sum())
-    return Cox(terms, len(complete), deaths, len(data) - len(complete), float(fitter.log_likelihood_))
+    return at
 
 
-def _check_varies(complete: pd.DataFrame, names: Sequence[str]) -> None:
-    if complete["_event"].sum() == 0:
+def _terms(coef: Numbers, se: Numbers, names: "pd.Index[str]") -> pd.DataFrame:
+    z, half = coef / se, float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * se
+    columns = {"coef": coef, "se": se, "hr": np.exp(coef), "lower": np.exp(coef - half), "upper": np.exp(coef + half)}
+    return pd.DataFrame({**columns, "z": z, "p": 2 * stats.norm.sf(np.abs(z))}, index=names.rename("term"))
+
+
+def _tests(at: At, null: At, covariance: Numbers) -> pd.DataFrame:
+    df = len(at.beta)
+    chi = {
+        "likelihood ratio": 2 * (at.loglik - null.loglik),
+        "Wald": float(at.beta @ np.linalg.solve(covariance, at.beta)),
+        "score": float(null.score @ np.linalg.solve(null.information, null.score)),
+    }
+    rows = {name: {"chi_square": value, "df": df, "p": float(stats.chi2.sf(value, df))} for name, value in chi.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("test")
+
+
+def _check_varies(kept: pd.DataFrame, events: Mask) -> None:
+    if not events.any():
         raise CannotEstimate("there are no events among patients with all covariates")
-    for name in names:
-        if complete[name].nunique() < 2:
+    for name in kept:
+        if kept[name].nunique() < 2:
             raise CannotEstimate(f"{name} is the same for all patients")
-        values = complete.loc[complete["_event"], name]
-        if complete[name].nunique() == 2 and values.nunique() < 2:
+        if kept[name].nunique() == 2 and kept[name][events].nunique() < 2:
             raise CannotEstimate(f"all events have the same value of {name}")

@@ -33,6 +33,18 @@ def outcome(time: ArrayLike, event: ArrayLike) -> tuple[Numbers, Mask]:
     return times, flags.astype(np.bool_)
 
 
+def started(start: ArrayLike | None, times: Numbers) -> Numbers:
+    """Starts as checked numbers; before every time when none are given. Raises BadInput."""
+    if start is None:
+        return np.full(len(times), -1.0)
+    begun = np.asarray(start, dtype=np.float64)
+    if begun.shape != times.shape:
+        raise BadInput(f"start has shape {begun.shape}, time {times.shape}.\n  Give one number of each per row.")
+    if (bad := ~(begun < times)).any():
+        raise BadInput(f"start is missing or not before time in rows {_shown(bad)}.\n  Give stretches that last.")
+    return begun
+
+
 def labels(parts: Sequence[tuple[str, Any]], n: int) -> Labels:
     """(n,) one label per patient, of all the columns given; "all" when there are none. Keeps single labels' order."""
     columns: list[pd.Series[Any]] = []

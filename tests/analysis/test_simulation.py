@@ -174,3 +174,48 @@ def test_most_answers_come_soon(large):
     assert (delay <= 45).mean() == pytest.approx(0.45, abs=0.02)
     assert (delay <= 24 * 60).mean() == pytest.approx(0.88, abs=0.02)
     assert (delay <= 72 * 60).mean() == pytest.approx(0.98, abs=0.02)
+
+
+def cumulative_hazard_ratio(trial, before):
+    """Hazard ratio of progression or death with surgery, up to a month."""
+    ended = np.minimum(months(trial.patients, "died_on").fillna(np.inf), 600)
+    ended = np.minimum(months(trial.patients, "progression_on").fillna(np.inf), ended)
+    surgery = (trial.patients["arm"] == "surgery").astype(float).to_frame("surgery")
+    return survival.cox(np.minimum(ended, before), ended <= before, surgery).terms.loc["surgery", "hr"]
+
+
+def test_where_hazards_are_not_proportional_surgery_harms_first_and_helps_later():
+    trial = simulate(seed=9, subjects=10_000, scenario="non-proportional")
+
+    assert cumulative_hazard_ratio(trial, 3) > 1.25
+    assert cumulative_hazard_ratio(trial, 120) < 0.85
+
+
+def test_with_heavy_missingness_hardly_anybody_answers_at_the_end():
+    trial = simulate(seed=9, scenario="heavy missingness")
+
+    answered = trial.forms[trial.forms["will_answer"]]["visit"].value_counts()
+
+    assert answered.get("M60", 0) < 5
+    assert answered["BL"] > 100
+
+
+def test_with_a_shared_parameter_death_follows_from_the_true_score():
+    """Hazard ratio of the baseline score per 10 points: both ways together, the present one wearing off with time."""
+    trial = simulate(seed=9, subjects=10_000, scenario="shared parameter")
+    death = np.minimum(months(trial.patients, "died_on").fillna(np.inf), 120)
+    baseline = trial.truth.xs("BL", level="visit")["QL"].reindex(trial.patients["subject"]).to_numpy() / 10
+
+    model = survival.cox(death, death < 120, pd.DataFrame({"QL": baseline}))
+
+    assert 0.72 < model.terms.loc["QL", "hr"] < 0.95
+    assert 20 < np.median(death) < 50
+
+
+def test_the_mean_among_the_living_is_told_apart_from_the_observed_one(large):
+    living = large.living()
+
+    assert living.loc[("control", "BL"), "size"] == (large.patients["arm"] == "control").sum()
+    truth = large.truth.xs("M12", level="visit")
+    control = large.patients.set_index("subject")["arm"].reindex(truth.index) == "control"
+    assert living.loc[("control", "M12"), "mean"] == pytest.approx(truth[control & truth["alive"]]["QL"].mean())

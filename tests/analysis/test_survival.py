@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.results import BadInput, CannotEstimate
-from analysis.survival import cox, kaplan_meier, logrank
+from analysis.survival import HorizonBeyondFollowUp, cox, kaplan_meier, logrank, ph_test, rmst
 
 NAN = pytest.approx(float("nan"), nan_ok=True)
 
@@ -135,3 +135,109 @@ def test_results_print_like_a_table():
     text = str(kaplan_meier([1, 2, 3, 4], [1, 1, 1, 0], ["A", "A", "B", "B"]))
 
     assert text.splitlines()[1].split() == ["n", "events", "median", "lower", "upper"]
+
+
+def followed(n=120, seed=3):
+    """Times with ties, events, arms, strata."""
+    rng = np.random.default_rng(seed)
+    return rng.exponential(20, n).round() + 1, rng.random(n) < 0.7, np.arange(n) % 2, rng.integers(0, 3, n)
+
+
+def test_a_patient_censored_at_zero_changes_no_test_and_no_hazard_ratio():
+    time, event, arm, _ = followed()
+    more = np.append(time, 0), np.append(event, False), np.append(arm, 1)
+
+    assert logrank(*more).chi_square == pytest.approx(logrank(time, event, arm).chi_square, rel=1e-12)
+    one = cox(time, event, pd.DataFrame({"arm": arm})).terms
+    other = cox(more[0], more[1], pd.DataFrame({"arm": more[2]})).terms
+    assert other.loc["arm", "coef"] == pytest.approx(one.loc["arm", "coef"], rel=1e-9)
+
+
+def test_a_covariate_moved_and_stretched_stretches_its_coefficient():
+    time, event, arm, strata = followed()
+    age = np.random.default_rng(5).normal(60, 10, len(time))
+
+    one = cox(time, event, pd.DataFrame({"arm": arm, "age": age}), strata=strata).terms
+    other = cox(time, event, pd.DataFrame({"arm": arm, "age": 1e4 + 100 * age}), strata=strata).terms
+
+    assert other.loc["age", "coef"] * 100 == pytest.approx(one.loc["age", "coef"], rel=1e-7)
+    assert other.loc["arm", "se"] == pytest.approx(one.loc["arm", "se"], rel=1e-7)
+
+
+def test_a_patient_cut_into_stretches_counts_as_before():
+    time, event, arm, strata = followed()
+    late = time > 10
+    stop = np.concatenate([np.minimum(time, 10), time[late]])
+    start = np.concatenate([np.zeros(len(time)), np.full(late.sum(), 10.0)])
+    ended = np.concatenate([event & ~late, event[late]])
+    arms, layers = np.append(arm, arm[late]), np.append(strata, strata[late])
+
+    whole = cox(time, event, pd.DataFrame({"arm": arm}), strata=strata)
+    cut = cox(stop, ended, pd.DataFrame({"arm": arms}), strata=layers, start=start)
+
+    assert cut.terms.loc["arm", "coef"] == pytest.approx(whole.terms.loc["arm", "coef"], rel=1e-9)
+    assert cut.loglik == pytest.approx(whole.loglik, rel=1e-12)
+
+
+def test_every_row_its_own_cluster_gives_the_score_residuals_of_all_rows_once():
+    time, event, arm, _ = followed()
+
+    robust = cox(time, event, pd.DataFrame({"arm": arm}), cluster=np.arange(len(time)))
+
+    assert robust.clusters == len(time)
+    assert robust._at.residuals.sum(axis=0) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_stretch_that_does_not_last_is_refused_with_its_rows():
+    with pytest.raises(BadInput, match="not before time in rows 1"):
+        cox([1, 2, 3], [1, 1, 1], pd.DataFrame({"x": [1, 2, 3]}), start=[0, 2, 1])
+
+
+def test_without_censoring_the_restricted_mean_is_the_mean_of_times_cut_at_the_horizon():
+    time = np.random.default_rng(6).exponential(20, 80)
+
+    means = rmst(time, np.ones(80), horizon=15).means
+
+    assert means.loc["all", "estimate"] == pytest.approx(np.minimum(time, 15).mean())
+
+
+def test_a_horizon_that_nobody_of_an_arm_was_followed_to_is_refused():
+    with pytest.raises(HorizonBeyondFollowUp, match="B: the last patient was censored at 4, before the horizon 5"):
+        rmst([1, 6, 2, 4], [1, 0, 1, 0], ["A", "A", "B", "B"], horizon=5)
+    assert rmst([1, 6, 2, 4], [1, 0, 1, 1], ["A", "A", "B", "B"], horizon=5).means.loc["B", "estimate"] == 3
+
+
+def test_equal_strata_leave_a_restricted_mean_as_it_is():
+    time, event, arm, _ = followed()
+    twice = [np.tile(each, 2) for each in (time, event, arm)]
+
+    one = rmst(time, event, arm, horizon=20).means
+    both = rmst(*twice, horizon=20, strata=np.repeat(["x", "y"], len(time))).means
+
+    assert both["estimate"].to_numpy() == pytest.approx(one["estimate"].to_numpy())
+    assert both["se"].to_numpy() * np.sqrt(2) == pytest.approx(one["se"].to_numpy())
+
+
+def test_late_differences_weigh_more_with_gamma():
+    """The curves cross early and part late."""
+    rng = np.random.default_rng(8)
+    early, late = rng.uniform(0, 12, 100), rng.uniform(12, 24, 100)
+    time = np.concatenate([early, late, early, late[:50], np.full(50, 30.0)])
+    event, arm = time < 30, np.repeat(["A", "B"], 200)
+
+    assert logrank(time, event, arm, gamma=1).chi_square > logrank(time, event, arm).chi_square
+
+
+def test_what_is_unknown_is_refused_with_the_choices():
+    time, event, arm, _ = followed()
+    model = cox(time, event, pd.DataFrame({"arm": arm}))
+
+    for asked in (
+        lambda: kaplan_meier(time, event, interval="arcsine"),
+        lambda: cox(time, event, pd.DataFrame({"arm": arm}), ties="exact"),
+        lambda: ph_test(model, scale="cube"),
+        lambda: ph_test(model, terms={"x": ["x"]}),
+        lambda: rmst(time, event, horizon=0),
+    ):
+        with pytest.raises(BadInput):
+            asked()

@@ -1,0 +1,109 @@
+"""Where is the likelihood highest, and is that a maximum?"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import minimize
+
+from analysis.mmrm.covariances import Numbers
+from analysis.mmrm.likelihood import CrossProducts, Likelihood, Point
+from analysis.results import CannotEstimate
+
+STEEPEST = 1e-5  # of the deviance, by log scales and correlations
+STARTS = (0.2, 0.9, 0.5)  # share of independence mixed into the moments
+LARGEST = 30.0  # a parameter beyond it is a correlation of 0.9994 or a variance of nothing
+POLISHING_STEPS = 3
+
+
+@dataclass
+class _Visited:
+    """The likelihood remembers where it is asked, since value, gradient and Hessian are asked one after another."""
+
+    likelihood: Likelihood
+    theta: Numbers = field(default_factory=lambda: np.empty(0))
+    point: Point | None = None
+
+    def at(self, theta: Numbers) -> Point | None:
+        if not np.array_equal(theta, self.theta):
+            self.theta, self.point = theta.copy(), self.likelihood.at(theta)
+        return self.point
+
+    def value(self, theta: Numbers) -> float:
+        point = self.at(theta)
+        return np.inf if point is None else point.deviance
+
+    def gradient(self, theta: Numbers) -> Numbers:
+        point = self.at(theta)
+        return np.full(len(theta), np.nan) if point is None else point.gradient
+
+    def hessian(self, theta: Numbers) -> Numbers:
+        point = self.at(theta)
+        return np.eye(len(theta)) if point is None else point.hessian
+
+
+def maximised(likelihood: Likelihood) -> Point:
+    """The maximum, by trust-region Newton steps from several starts, the first that ends in a maximum.
+
+    Raises CannotEstimate when none does, and says what was found instead.
+    """
+    found = "no start has a finite likelihood"
+    moments = _moments(likelihood.data)
+    for share in STARTS:
+        mixed = (1 - share) * moments + share * np.diag(np.diag(moments))
+        start = _admissible(likelihood, likelihood.structure.start(mixed))
+        if start is None:
+            continue
+        visited = _Visited(likelihood)
+        options = {"gtol": STEEPEST / 10, "maxiter": 200}
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = minimize(
+                visited.value, start, jac=visited.gradient, hess=visited.hessian, method="trust-exact", options=options
+            )
+        found, point = _judged(likelihood, result.x)
+        if point is not None:
+            return point
+    raise CannotEstimate(found)
+
+
+def _judged(likelihood: Likelihood, theta: Numbers) -> tuple[str, Point | None]:
+    """The point after a few plain Newton steps; or why it is no maximum."""
+    point = likelihood.at(theta)
+    if point is None:
+        return "the likelihood is not finite where the search ended", None
+    if np.abs(theta).max() > LARGEST:
+        return "a variance or a correlation runs to the edge of what is possible", None
+    for _ in range(POLISHING_STEPS):
+        try:
+            np.linalg.cholesky(point.hessian)
+        except np.linalg.LinAlgError:
+            return "the likelihood is flat in some direction: its Hessian is not positive definite", None
+        better = likelihood.at(point.theta - np.linalg.solve(point.hessian, point.gradient))
+        if better is None or np.abs(better.gradient).max() >= np.abs(point.gradient).max():
+            break
+        point = better
+    if np.abs(point.gradient).max() > STEEPEST:
+        return "the search ended before the top of the likelihood", None
+    return "", point
+
+
+def _moments(data: CrossProducts) -> Numbers:
+    """(m, m) positive definite mean products of the outcome, which is a residual here, over patients seen at both."""
+    form = np.zeros((data.columns, data.columns))
+    form[-1, -1] = 1.0
+    total = data.moments(form).sum(axis=0)
+    both = np.tensordot(data.patients, data.seen[:, :, None] & data.seen[:, None, :], 1)
+    mean = np.divide(total, both, out=np.zeros_like(total), where=both > 0)
+    sd = np.sqrt(np.maximum(np.diag(mean), 1e-4))
+    values, vectors = np.linalg.eigh(mean / np.outer(sd, sd))
+    near = (vectors * np.maximum(values, 0.05)) @ vectors.T
+    return np.asarray(near * np.outer(sd, sd))
+
+
+def _admissible(likelihood: Likelihood, theta: Numbers) -> Numbers | None:
+    """Theta with its correlations shrunk until the matrix is positive definite."""
+    s = likelihood.structure.scales
+    for _ in range(8):
+        if likelihood.at(theta) is not None:
+            return theta
+        theta = np.concatenate([theta[:s], theta[s:] / 2])
+    return None
