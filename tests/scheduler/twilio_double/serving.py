@@ -21,6 +21,7 @@ LET_IN = "Basic " + base64.b64encode(f"{ACCOUNT}:{AUTH_TOKEN}".encode()).decode(
 class Handler(BaseHTTPRequestHandler):
     double: Double
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes
     form: dict[str, str]
 
     def do_POST(self) -> None:
