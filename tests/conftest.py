@@ -9,6 +9,10 @@ import pytest
 
 from tests import databases
 
+MEANT_FOR_TESTS = {"EPRO_TEST_DSN", "EPRO_ORACLES"}
+for _name in [name for name in os.environ if name.startswith("EPRO_") and name not in MEANT_FOR_TESTS]:
+    del os.environ[_name]  # what a developer's own installation is set to is not what is tested
+
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:

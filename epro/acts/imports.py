@@ -9,7 +9,8 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
-from epro.acts.patients import Enrolment, enrol
+from epro.acts.enrolment import Enrolment
+from epro.acts.patients import enrol
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
 from epro.store.audit import Actor

@@ -6,15 +6,12 @@ always follows from what is known.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
-from zoneinfo import available_timezones
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from epro.acts import links
+from epro.acts.enrolment import Enrolment, today, wrong_allocation, wrong_date, wrongs_of
 from epro.acts.replanning import replan
 from epro.protocol import CONSENT, RANDOMISATION, Protocol
 from epro.refusals import N_, NoSuchPatient, Refusal, Wrong
@@ -25,26 +22,7 @@ from epro.store.facts import Facts
 from epro.store.models import Allocation, Contact, Patient, PatientEvent
 from scheduler.changes import Changes
 
-EARLIEST = date(1990, 1, 1)  # no trial that runs on this began before
-PERSONNUMMER = re.compile(r"(?:\d{2})?\d{6}[-+]?\d{4}")
 HAPPENINGS = (facts.SURGERY, facts.PROGRESSION, facts.SEEN_ALIVE)
-
-
-@dataclass(frozen=True)
-class Enrolment:
-    """What is asked for when a patient enters the trial. Its repr shows no phone."""
-
-    subject: str
-    site: str
-    language: str
-    strata: Mapping[str, str]
-    consented_on: date
-    eligible: bool  # every criterion of the checklist was confirmed
-    texts_allowed: bool
-    phone: str | None = field(default=None, repr=False)  # as typed
-    randomised_on: date | None = None
-    arm: str | None = None
-    zone: str | None = None  # None: the trial's
 
 
 def enrol(
@@ -80,7 +58,7 @@ def randomise(
 ) -> Changes:
     """Give a registered patient arm and date. Raises Refusal when she has them already or they make no sense."""
     known = known_patient(connection, subject)
-    wrongs = list(_wrong_allocation(protocol, known.events[CONSENT].on, on, arm, now))
+    wrongs = list(wrong_allocation(protocol, known.events[CONSENT].on, on, arm, now))
     if RANDOMISATION in known.events:
         wrongs.append(Wrong("randomised_on", N_("This patient is randomised already; correct the date instead.")))
     if wrongs:
@@ -96,7 +74,7 @@ def correct_randomisation(
 ) -> Changes:
     """Replace a wrong randomisation date; the first word on it stays in the record."""
     known = known_patient(connection, subject)
-    wrongs = list(_wrong_date(protocol, "randomised_on", on, now, known.events[CONSENT].on))
+    wrongs = list(wrong_date(protocol, "randomised_on", on, now, known.events[CONSENT].on))
     if RANDOMISATION not in known.events:
         wrongs.append(Wrong("randomised_on", N_("This patient is not randomised yet; there is no date to correct.")))
     if not reason.strip():
@@ -135,7 +113,7 @@ def _end(
     now: datetime,
 ) -> Changes:
     known = known_patient(connection, subject)
-    wrongs = list(_wrong_date(protocol, "happened_on", on, now, known.events[CONSENT].on))
+    wrongs = list(wrong_date(protocol, "happened_on", on, now, known.events[CONSENT].on))
     if kind in known.events:
         wrongs.append(Wrong("happened_on", N_("This is recorded already, on %(day)s."), {"day": known.events[kind].on}))
     if wrongs:
@@ -156,7 +134,7 @@ def record(
     if kind not in HAPPENINGS:
         raise ValueError(f"{kind} is not recorded by itself; one of {', '.join(HAPPENINGS)}")
     known = known_patient(connection, subject)
-    wrongs = list(_wrong_date(protocol, "happened_on", on, now, known.events[CONSENT].on))
+    wrongs = list(wrong_date(protocol, "happened_on", on, now, known.events[CONSENT].on))
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now) as opened:
@@ -210,11 +188,6 @@ def known_patient(connection: Connection, subject: str) -> Facts:
     return found[subject]
 
 
-def today(protocol: Protocol, now: datetime) -> date:
-    """The calendar day in the trial's zone."""
-    return now.astimezone(protocol.zone).date()
-
-
 def _happened(
     opened: Entry, subject: str, kind: str, on: date, *, reason: str | None = None, corrects: int | None = None
 ) -> None:
@@ -241,68 +214,3 @@ def _keep_number(opened: Entry, cipher: Cipher, subject: str, e164: str) -> None
         from_at=opened.at,
         until_at=None,
     )
-
-
-def wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now: datetime) -> Iterator[Wrong]:
-    """Everything for which `enrol` would refuse."""
-    yield from _wrong_subject(connection, protocol, asked.subject)
-    yield from _not_among("site", asked.site, protocol.sites)
-    yield from _not_among("language", asked.language, protocol.trial.languages)
-    for code, stratum in protocol.strata.items():
-        yield from _not_among(code, asked.strata.get(code, ""), stratum.levels)
-    for code in asked.strata:
-        if code not in protocol.strata:
-            yield Wrong(code, N_("The trial has no stratum of this name."))
-    if asked.zone is not None and asked.zone not in available_timezones():
-        yield Wrong("zone", N_("No time zone has this name. Write it like Europe/Stockholm."))
-    if not asked.eligible:
-        yield Wrong("eligible", N_("Every criterion of the checklist must be met and ticked."))
-    yield from _wrong_date(protocol, "consented_on", asked.consented_on, now, EARLIEST)
-    if asked.phone:
-        try:
-            parse_mobile(asked.phone, protocol.trial.country)
-        except NotAMobile as error:
-            yield Wrong("phone", error.message, error.values)
-    if (asked.randomised_on is None) != (asked.arm is None):
-        missing = "arm" if asked.arm is None else "randomised_on"
-        yield Wrong(missing, N_("Arm and randomisation date belong together: give both, or neither yet."))
-    elif asked.randomised_on and asked.arm:
-        yield from _wrong_allocation(protocol, asked.consented_on, asked.randomised_on, asked.arm, now)
-
-
-def _wrong_subject(connection: Connection, protocol: Protocol, subject: str) -> Iterator[Wrong]:
-    if PERSONNUMMER.search(subject):
-        yield Wrong("subject", N_("This looks like a personal identity number. Use the trial's subject id only."))
-    elif not re.fullmatch(protocol.trial.subject_pattern, subject):
-        yield Wrong(
-            "subject",
-            N_("Write the subject id as the trial does: %(pattern)s."),
-            {"pattern": protocol.trial.subject_pattern},
-        )
-    elif connection.execute(select(Patient.subject).where(Patient.subject == subject)).first():
-        yield Wrong("subject", N_("A patient with this subject id is enrolled already."))
-
-
-def _wrong_allocation(protocol: Protocol, consented_on: date, on: date, arm: str, now: datetime) -> Iterator[Wrong]:
-    yield from _not_among("arm", arm, protocol.arms)
-    yield from _wrong_date(protocol, "randomised_on", on, now, consented_on)
-
-
-def _wrong_date(protocol: Protocol, name: str, on: date, now: datetime, earliest: date) -> Iterator[Wrong]:
-    if on > today(protocol, now):
-        yield Wrong(name, N_("%(day)s lies in the future. Check the year."), {"day": on})
-    elif on < earliest:
-        yield Wrong(
-            name,
-            N_("%(day)s is too early; the earliest possible day is %(earliest)s."),
-            {"day": on, "earliest": earliest},
-        )
-
-
-def _not_among(name: str, value: str, choices: Mapping[str, object] | tuple[str, ...]) -> Iterator[Wrong]:
-    if not value:
-        yield Wrong(name, N_("Choose one of %(choices)s."), {"choices": ", ".join(choices)})
-    elif value not in choices:
-        yield Wrong(
-            name, N_("%(value)s is not one of %(choices)s."), {"value": repr(value), "choices": ", ".join(choices)}
-        )

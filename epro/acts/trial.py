@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from epro.acts.patients import today
+from epro.acts.enrolment import today
 from epro.acts.replanning import replan
 from epro.protocol import Protocol
 from epro.store.audit import TRIAL_CHAIN, Actor, entry

@@ -10,17 +10,14 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from epro.acts.trial import holds_a_real_trial
-from epro.cli.serving import released
+from epro.cli.serving import refuse_a_busy_port, released
 from epro.house import House
 from epro.opening import OUTBOX, open_house
+from epro.rehearsal.places import REPORT_FOLDER, TRIAL_FOLDER
 from epro.settings import DEFAULT_TRIAL, Settings, read_settings, write_fresh_keys
-from epro.store.database import reading
-from epro.store.migrating import revision_of
 
 DEMO_EMAIL = "nurse@demo.example"
 LOGIN_FILE = "demo-login"
-TRIAL_FOLDER, REPORT_FOLDER = "trial-folder", "report"
 CARRIER_ONLY_CONSOLE = {"carrier": "console", "twilio_base_url": ""}
 
 
@@ -34,9 +31,11 @@ def demo(patients: int, seed: int, serve: bool) -> None:
     A second start keeps the database that the first one made. Only numbers set aside for fiction are used, and the
     texts stay on this machine, whatever the environment says.
 
-    Example: EPRO_HOME=/tmp/epro-demo EPRO_PORT=8080 epro demo
+    Example: EPRO_HOME=elsewhere EPRO_PORT=8080 epro demo
     """
     settings = _settings()
+    if serve:
+        refuse_a_busy_port(settings)
     _refuse_a_real_trial(settings)
     login = _login(settings.home)
     _simulate_once(settings, patients, seed, login)
@@ -55,15 +54,13 @@ def _settings() -> Settings:
 
 
 def _refuse_a_real_trial(settings: Settings) -> None:
-    house = open_house(settings)
-    if revision_of(house.engine) is not None:
-        with reading(house.engine) as connection:
-            if holds_a_real_trial(connection):
-                raise click.ClickException(
-                    "This database holds a trial that is not a demo. "
-                    "Set EPRO_HOME or EPRO_DATABASE_URL to another place."
-                )
-    house.engine.dispose()
+    from epro.rehearsal import seeding
+
+    if seeding.is_somebodys(settings):
+        raise click.ClickException(
+            "This database holds something that is not a demo, and stays as it is. "
+            "Set EPRO_HOME or EPRO_DATABASE_URL to another place."
+        )
 
 
 def _login(home: Path) -> str:

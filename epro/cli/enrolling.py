@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from epro.acts import imports, patients
+from epro.acts.enrolment import Enrolment
 from epro.cli.serving import COMMAND, released
 from epro.house import House
 from epro.opening import open_house
@@ -40,7 +41,7 @@ def enrol(subject: str, strata: tuple[str, ...], as_json: bool, **given: object)
     house = released(open_house(read_settings()))
     if given["phone"] == "-":
         given["phone"] = click.prompt("Phone", hide_input=True, confirmation_prompt=True)
-    asked = patients.Enrolment(
+    asked = Enrolment(
         subject=subject,
         site=str(given["site"]),
         language=str(given["language"] or house.protocol.language),

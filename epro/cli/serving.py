@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
 import click
 
 from epro.house import House
 from epro.opening import carrier_of, letters_of, open_house, sending_clock
-from epro.settings import read_settings
+from epro.settings import Settings, read_settings
 from epro.store.audit import Actor
 from epro.store.database import writing
 from epro.store.migrating import migrate, newest_revision, revision_of
@@ -45,6 +47,7 @@ def serve() -> None:
     from epro.web.serving import run
 
     settings = read_settings()
+    refuse_a_busy_port(settings)
     released(open_house(settings)).engine.dispose()
     run(settings)
 
@@ -65,6 +68,13 @@ def clock() -> None:
         carrier_of(house),
         every_seconds=house.settings.tick_seconds,
     )
+
+
+def refuse_a_busy_port(settings: Settings) -> None:
+    """Raises OSError when another program listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((settings.host, settings.port))
 
 
 def released(house: House) -> House:

@@ -20,6 +20,7 @@ import scheduler
 from analysis.simulation import SimulatedTrial
 from epro.acts import answers, links, patients
 from epro.acts.answers import Said
+from epro.acts.enrolment import Enrolment
 from epro.house import House
 from epro.opening import letters_of
 from epro.rehearsal.carrier import Handed, RehearsalCarrier
@@ -124,7 +125,7 @@ class Player:
 
     def _enrolment(self, n: int, patient: Mapping[str, Any]) -> Callable[[datetime], None]:
         def happen(now: datetime) -> None:
-            asked = patients.Enrolment(
+            asked = Enrolment(
                 subject=patient["subject"],
                 site=patient["site"],
                 language=patient["language"],

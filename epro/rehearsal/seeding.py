@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import MetaData, func, select
+from sqlalchemy import MetaData, func, inspect, select
 
 from analysis.simulation import simulate
 from epro.acts import links, users
-from epro.acts.trial import adopt
+from epro.acts.trial import adopt, holds_a_real_trial
 from epro.house import House
 from epro.opening import OUTBOX, open_house
 from epro.rehearsal.carrier import LINK, RehearsalCarrier
+from epro.rehearsal.places import REPORT_FOLDER, TRIAL_FOLDER
 from epro.rehearsal.player import PlayedClock, Player
 from epro.settings import Settings
 from epro.store.audit import TRIAL_CHAIN, Actor, entry
 from epro.store.database import reading, writing
-from epro.store.migrating import migrate, revision_of
-from epro.store.models import Audit
+from epro.store.migrating import TABLES, migrate, revision_of
+from epro.store.models import Audit, TrialVersion
 from scheduler.carriers.console import Console
 
 SIMULATED = "trial simulated"
@@ -28,6 +30,19 @@ ACCRUAL_MONTHS = 36
 STARTED_MONTHS_AGO = 48
 DAYS_A_MONTH = 30.4375
 MOST_TEXTS_LOOKED_AT = 500
+
+
+def is_somebodys(settings: Settings) -> bool:
+    """Whether the database holds anything that no rehearsal made: a trial that may be real, or other tables."""
+    house = open_house(settings)
+    try:
+        tables = inspect(house.engine).get_table_names()
+        if tables and TrialVersion.__tablename__ in tables:
+            with reading(house.engine) as connection:
+                return holds_a_real_trial(connection)
+        return bool(tables)
+    finally:
+        house.engine.dispose()
 
 
 def is_complete(settings: Settings) -> bool:
@@ -46,7 +61,7 @@ def is_complete(settings: Settings) -> bool:
 def seed(
     settings: Settings, *, patients: int, seed: int, login: tuple[str, str], progress: Callable[[int, int], None]
 ) -> None:
-    """Play a simulated trial up to now into the database. What an interrupted filling left is cleared first."""
+    """Play a simulated trial up to now into the database. What an earlier filling left is cleared first."""
     house = open_house(settings, durable=False)
     _clear(house)
     migrate(house.engine)
@@ -91,9 +106,13 @@ def _play(
 
 
 def _clear(house: House) -> None:
+    """Our own tables and folders, and nothing else."""
+    for folder in (OUTBOX, TRIAL_FOLDER, REPORT_FOLDER):
+        shutil.rmtree(house.settings.home / folder, ignore_errors=True)
     there = MetaData()
+    ours = {table.name for tables in TABLES for table in tables.sorted_tables} | {"alembic_version"}
     with writing(house.engine) as connection:
-        there.reflect(connection)
+        there.reflect(connection, only=lambda name, _: name in ours)
         there.drop_all(connection)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -80,31 +80,10 @@ class Facts:
 def facts_of(connection: Connection, subjects: Iterable[str] | None = None) -> dict[str, Facts]:
     """The facts of these patients (None = all), in four statements however many they are."""
     wanted = None if subjects is None else sorted(set(subjects))
-
-    def among(column: InstrumentedAttribute[str]) -> list[ColumnElement[bool]]:
-        return [] if wanted is None else [column.in_(wanted)]
-
-    patients = connection.execute(select(Patient.__table__).where(*among(Patient.subject))).all()
-    events: dict[str, dict[str, Happened]] = defaultdict(dict)
-    for row in connection.execute(
-        select(PatientEvent.__table__).where(*among(PatientEvent.subject)).order_by(PatientEvent.id)
-    ):
-        events[row.subject][row.kind] = Happened(row.id, row.happened_on, row.reported_at, row.value, row.reason)
-    contacts = {
-        row.subject: row.id
-        for row in connection.execute(
-            select(Contact.subject, Contact.id)
-            .where(Contact.until_at.is_(None), *among(Contact.subject))
-            .order_by(Contact.id)
-        )
-    }
-    completed: dict[str, set[str]] = defaultdict(set)
-    for row in connection.execute(
-        select(Assessment.subject, Assessment.visit).where(
-            Assessment.completed_at.is_not(None), *among(Assessment.subject)
-        )
-    ):
-        completed[row.subject].add(row.visit)
+    patients = connection.execute(select(Patient.__table__).where(*_among(Patient.subject, wanted))).all()
+    events = _events(connection, wanted)
+    contacts = _contacts(connection, wanted)
+    completed = _completed(connection, wanted)
     return {
         row.subject: Facts(
             subject=row.subject,
@@ -124,3 +103,31 @@ def facts_of(connection: Connection, subjects: Iterable[str] | None = None) -> d
 def lock(connection: Connection, subject: str) -> None:
     """Hold a patient until the end of the transaction, so that two plans of one patient are never written at once."""
     connection.execute(select(Patient.subject).where(Patient.subject == subject).with_for_update())
+
+
+def _among(column: InstrumentedAttribute[str], wanted: Sequence[str] | None) -> list[ColumnElement[bool]]:
+    return [] if wanted is None else [column.in_(wanted)]
+
+
+def _events(connection: Connection, wanted: Sequence[str] | None) -> dict[str, dict[str, Happened]]:
+    """The latest word on each kind of event."""
+    found: dict[str, dict[str, Happened]] = defaultdict(dict)
+    statement = select(PatientEvent.__table__).where(*_among(PatientEvent.subject, wanted)).order_by(PatientEvent.id)
+    for row in connection.execute(statement):
+        found[row.subject][row.kind] = Happened(row.id, row.happened_on, row.reported_at, row.value, row.reason)
+    return found
+
+
+def _contacts(connection: Connection, wanted: Sequence[str] | None) -> dict[str, int]:
+    """The contact in use."""
+    in_use = (Contact.until_at.is_(None), *_among(Contact.subject, wanted))
+    rows = connection.execute(select(Contact.subject, Contact.id).where(*in_use).order_by(Contact.id))
+    return {row.subject: row.id for row in rows}
+
+
+def _completed(connection: Connection, wanted: Sequence[str] | None) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    submitted = (Assessment.completed_at.is_not(None), *_among(Assessment.subject, wanted))
+    for row in connection.execute(select(Assessment.subject, Assessment.visit).where(*submitted)):
+        found[row.subject].add(row.visit)
+    return found

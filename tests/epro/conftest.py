@@ -9,7 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from epro.acts import patients
-from epro.acts.patients import Enrolment
+from epro.acts.enrolment import Enrolment
 from epro.acts.trial import adopt
 from epro.house import House
 from epro.opening import open_house

@@ -1,7 +1,6 @@
 """The command line, as its users meet it."""
 
 import json
-import os
 import re
 import sys
 
@@ -18,10 +17,7 @@ ENROL = [
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A place of its own with fresh keys, in an environment that says nothing else of epro."""
-    for name in os.environ:
-        if name.startswith("EPRO_") and name != "EPRO_TEST_DSN":
-            monkeypatch.delenv(name)
+    """A place of its own with fresh keys."""
     monkeypatch.setenv("EPRO_HOME", str(tmp_path))
     write_fresh_keys(tmp_path)
     return tmp_path

@@ -17,11 +17,6 @@ TWILIO = {
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch, tmp_path):
-    import os
-
-    for name in os.environ:
-        if name.startswith("EPRO_"):
-            monkeypatch.delenv(name)
     monkeypatch.setenv("EPRO_HOME", str(tmp_path))
 
 

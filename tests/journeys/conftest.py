@@ -18,9 +18,10 @@ import requests
 from cryptography.fernet import Fernet
 
 from epro.acts import patients
-from epro.acts.patients import Enrolment
+from epro.acts.enrolment import Enrolment
 from epro.acts.trial import adopt
 from epro.opening import OUTBOX, House, letters_of, open_house, system_clock
+from epro.rehearsal.numbers import fictional_mobile
 from epro.settings import Settings
 from epro.store.database import reading, writing
 from scheduler import ledger
@@ -58,7 +59,7 @@ class Service:
             consented_on=consented_on,
             eligible=True,
             texts_allowed=True,
-            phone=f"070-174 06 {int(subject[-2:]) + 5:02d}",
+            phone=fictional_mobile(int(subject[-3:])),
         )
         at = datetime.combine(consented_on, time(9), ZoneInfo("Europe/Stockholm")).astimezone(UTC)
         with writing(self.house.engine) as connection:

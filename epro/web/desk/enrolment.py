@@ -8,7 +8,7 @@ from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from epro.acts import imports, patients
-from epro.acts.patients import Enrolment
+from epro.acts.enrolment import Enrolment, wrongs_of
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
 from epro.web.desk.gate import allowed, may_see_arm, pages, sites_here
@@ -126,5 +126,5 @@ def _asked(protocol: Protocol) -> Enrolment:
 def _also(protocol: Protocol, asked: Enrolment, told: set[str]) -> list[Wrong]:
     """What the act would refuse besides, so that everything is said at once."""
     with reading() as connection:
-        wrongs = patients.wrongs_of(connection, protocol, asked, now())
+        wrongs = wrongs_of(connection, protocol, asked, now())
         return [wrong for wrong in wrongs if wrong.field not in told]
