@@ -13,8 +13,11 @@ from epro.protocol import read_protocol, what_live_lacks
 from epro.settings import Settings
 from epro.store.contacts import Cipher
 from epro.store.database import open_engine
+from scheduler.aftercare import poll, redact
 from scheduler.carriers.console import Console
 from scheduler.carriers.twilio import Twilio
+from scheduler.chores import HOURLY, Chore
+from scheduler.pacing import Pace
 from scheduler.ports import Carrier
 
 OUTBOX = "outbox"
@@ -64,6 +67,25 @@ def carrier_of(house: House) -> Carrier:
         base_url=settings.twilio_base_url or None,
         clock=house.clock,
     )
+
+
+def pace_of(house: House) -> Pace | None:
+    """How fast texts may leave; files in a folder need no pace."""
+    return None if house.settings.carrier == "console" else Pace(house.settings.texts_per_second)
+
+
+def chores_of(house: House, carrier: Carrier) -> list[Chore]:
+    """What the clock does beside sending: looks after texts that left, hourly."""
+    chores = []
+    if isinstance(carrier, Twilio):
+        chores.append(Chore("receipts", HOURLY, lambda now: _silently(poll(house.engine, now, carrier))))
+        if house.settings.twilio_redact:
+            chores.append(Chore("redaction", HOURLY, lambda now: _silently(redact(house.engine, now, carrier))))
+    return chores
+
+
+def _silently(_count: int) -> None:
+    """Nothing that a person must know."""
 
 
 def system_clock() -> datetime:

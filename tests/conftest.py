@@ -3,6 +3,7 @@
 EPRO_TEST_DSN names another PostgreSQL to use, by an account that may create databases.
 """
 
+import os
 from collections.abc import Iterator
 
 import pytest
