@@ -177,3 +177,14 @@ def test_a_folder_that_is_no_trial_is_refused_in_words(epro, tmp_path):
 
     assert code == 1
     assert "analysis.toml" in err
+
+
+def test_a_patient_is_stopped_when_nothing_is_pending(epro, home):
+    epro("release")
+    epro(*ENROL)
+    code, out, _ = epro("stopped", "UME-001", "--json")
+    assert code == (1 if json.loads(out)["pending"] else 0)
+
+    code, out, err = epro("stopped", "UME-999")
+    assert (code, out) == (1, "")
+    assert "No patient has the subject id UME-999." in err
