@@ -5,6 +5,7 @@ from typing import Protocol
 import pandas as pd
 
 CLOSED = ("completed", "closed_unfinished", "missed", "excused")  # a window before the system was nobody's to answer
+ANSWERED = "answered"
 COUNTS = ["randomised", "expected", "received", "complete", "unfinished", "unexpected"]
 
 
@@ -32,7 +33,8 @@ def rates(trial: Tables) -> pd.DataFrame:
     randomised = trial.subjects[trial.subjects["randomised_on"].notna()]
     key = ["subject", "visit", "instrument"]
     forms = trial.forms.merge(randomised[["subject", "arm"]], on="subject")
-    answered = trial.answers.loc[trial.answers["value"].notna(), key].drop_duplicates().assign(answered=True)
+    said = trial.answers["value"].notna() | (trial.answers["state"] == ANSWERED)  # words have no value
+    answered = trial.answers.loc[said, key].drop_duplicates().assign(answered=True)
     forms = forms.merge(answered, on=key, how="left")
     has_answer, closed = forms["answered"].notna(), forms["state"].isin(CLOSED)
     expected = forms["expected"].astype(bool) & closed

@@ -19,6 +19,7 @@ CONTENTS = (
     sections.participants,
     sections.completion,
     sections.quality_of_life,
+    sections.other_questionnaires,
     sections.overall_survival,
     sections.progression_free_survival,
     sections.baseline_and_survival,
@@ -35,7 +36,7 @@ def report(trial: Trial, analysis_plan: TrialPlan, out: Path | str) -> Path:
     """
     out = Path(out)
     material = Material(trial, analysis_plan, trial.scores(analysis_plan.analysis.instrument), Numbers())
-    written = [section(material) for section in CONTENTS]
+    written = [section for tell in CONTENTS if (section := tell(material)).parts]
     facts = _facts(trial)
     page = _page(analysis_plan, facts, written)
     out.mkdir(parents=True, exist_ok=True)

@@ -136,6 +136,24 @@ def quality_of_life(material: Material) -> Section:
     return section
 
 
+def other_questionnaires(material: Material) -> Section:
+    """Observed means of every score that the plan's instrument does not give; empty where there is no other."""
+    section = Section("other-questionnaires", "Other questionnaires among those alive and answering")
+    for code, instrument in material.trial.instruments.items():
+        if code == material.plan.analysis.instrument:
+            continue
+        if not instrument.scores:
+            section.parts.append((f"{instrument.title}: {instrument.not_scored or 'it has no scores.'}",))
+            continue
+        scores = material.trial.scores(code)
+        for score in instrument.scores:
+            title = f"{instrument.title}: mean {score.label['en']} ({score.code}), higher is {score.higher_is}"
+            means = profiles.mean_profile(scores, score.code)
+            id = f"{code}.{score.code}"
+            section.parts.append(tables.profile(material.numbers, means, id, title, material.arms, material.visits))
+    return section
+
+
 def overall_survival(material: Material) -> Section:
     """Death from any cause."""
     times = estimands.overall_survival(material.trial.randomised)

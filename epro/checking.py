@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,13 +12,13 @@ from epro.protocol import Protocol, protocol_of, read_document
 from questionnaires.located import Document, Fault, Refused, faults_of
 
 
-def check(path: Path) -> Protocol:
-    """The trial file at `path`. Raises Refused with every fault of every section."""
+def check(path: Path, *, on: date | None = None) -> Protocol:
+    """The trial file at `path`. Raises Refused with every fault of every section; `on` as in `read_protocol`."""
     document = read_document(path)
     faults: list[Fault] = list(_faults_of_analysis(document))
     protocol = None
     try:
-        protocol = protocol_of(document)
+        protocol = protocol_of(document, on=on)
     except Refused as refused:
         faults += refused.faults
     if protocol is None or faults:

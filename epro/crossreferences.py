@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import questionnaires
 from epro.store.contacts import NotAMobile, parse_mobile
 from questionnaires.definition import Instrument
 from questionnaires.located import Document, Fault, Refused
-from questionnaires.wording import wording_of
+from questionnaires.wording import Wording, wording_of
 
 if TYPE_CHECKING:
     from epro.protocol import Sections
     from scheduler.schedule import Schedule
 
+OWN_PACKS = "wordings"  # a folder of packs beside the trial file
 ANCHORS_OF_EVERY_TRIAL = ("consent", "randomisation")
 
 
@@ -43,7 +45,9 @@ def disagreements(document: Document, sections: Sections) -> Iterator[Fault]:
             yield document.fault(("analysis", "strata", position), f"no stratum is called {stratum!r}", strata)
 
 
-def missing_for_schedule(document: Document, sections: Sections, schedule: Schedule) -> Iterator[Fault]:
+def missing_for_schedule(
+    document: Document, sections: Sections, schedule: Schedule, on: date | None
+) -> Iterator[Fault]:
     """What the visits and the texts need and do not have: anchors, languages, instruments, wordings."""
     for anchor in ANCHORS_OF_EVERY_TRIAL:
         if anchor not in schedule.anchors:
@@ -55,14 +59,27 @@ def missing_for_schedule(document: Document, sections: Sections, schedule: Sched
             yield document.fault(("texts",), f"there are no texts in {language!r}", cure)
     for code, visit in schedule.visits.items():
         for position, instrument in enumerate(visit.instruments):
-            yield from _missing_words(document, sections, ("visit", code, "instruments", position), instrument)
+            yield from _missing_words(document, sections, ("visit", code, "instruments", position), instrument, on)
+
+
+def words_of_trial(
+    document: Document, sections: Sections, instrument: Instrument, language: str, on: date | None = None
+) -> Wording:
+    """An instrument's words, from the pack that the trial file names: beside the trial file, else one of the library's.
+
+    Raises UnknownWording, or Refused with every fault of the file.
+    """
+    pack = sections.wording[instrument.id]
+    own = document.path.parent / OWN_PACKS
+    folder = own if (own / pack).is_dir() else None
+    return wording_of(instrument, language, pack, folder, study=sections.trial.code, on=on)
 
 
 def _missing_words(
-    document: Document, sections: Sections, at: tuple[str | int, ...], instrument: str
+    document: Document, sections: Sections, at: tuple[str | int, ...], instrument: str, on: date | None
 ) -> Iterator[Fault]:
     try:
-        loaded = questionnaires.load(instrument)
+        loaded = questionnaires.load(instrument, beside=document.path.parent)
     except LookupError as error:
         yield _as_fault(document, at, error)
         return
@@ -74,12 +91,14 @@ def _missing_words(
         yield document.fault(at, what, f'Add {instrument} = "demo" under [wording].')
         return
     for language in sections.trial.languages:
-        yield from _wording_faults(document, sections, loaded, language)
+        yield from _wording_faults(document, sections, loaded, language, on)
 
 
-def _wording_faults(document: Document, sections: Sections, instrument: Instrument, language: str) -> Iterator[Fault]:
+def _wording_faults(
+    document: Document, sections: Sections, instrument: Instrument, language: str, on: date | None
+) -> Iterator[Fault]:
     try:
-        wording_of(instrument, language, pack=sections.wording[instrument.id])
+        words_of_trial(document, sections, instrument, language, on)
     except Refused as refused:
         yield from refused.faults
     except LookupError as error:

@@ -30,7 +30,7 @@ class NotReadyForLive(Exception):
 
 def open_house(settings: Settings, *, durable: bool = True) -> House:
     """Raises Refused (trial file), NotReadyForLive."""
-    protocol = read_protocol(settings.trial)
+    protocol = read_protocol(settings.trial, on=system_clock().date())
     lacks = what_live_lacks(protocol)
     if lacks:
         raise NotReadyForLive(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,11 +19,11 @@ from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 import questionnaires
-from epro.crossreferences import disagreements, missing_for_schedule, unknown_sections
+from epro.crossreferences import disagreements, missing_for_schedule, unknown_sections, words_of_trial
 from epro.store.contacts import parse_mobile
 from questionnaires.definition import Instrument
 from questionnaires.located import Document, Fault, Refused, faults_of, read
-from questionnaires.wording import Wording, wording_of
+from questionnaires.wording import Wording
 from scheduler.schedule import Schedule
 
 SCHEDULER_SECTIONS = ("anchors", "visit", "ladder", "quiet", "texts")
@@ -154,19 +155,24 @@ class Protocol:
         return ZoneInfo(self.trial.zone)
 
     @property
+    def folder(self) -> Path:
+        """Where the trial file stands, and beside it the trial's own questionnaires and words."""
+        return self.document.path.parent
+
+    @property
     def sha256(self) -> str:
         return self.document.sha256
 
     @cached_property
     def instruments(self) -> Mapping[str, Instrument]:
         codes = {code for visit in self.schedule.visits.values() for code in visit.instruments}
-        return {code: questionnaires.load(code) for code in sorted(codes)}
+        return {code: questionnaires.load(code, beside=self.folder) for code in sorted(codes)}
 
     @cached_property
     def wordings(self) -> Mapping[tuple[str, str], Wording]:
         """The words of each instrument in each language of the trial, by (instrument, language)."""
         return {
-            (code, language): wording_of(instrument, language, pack=self.sections.wording[code])
+            (code, language): words_of_trial(self.document, self.sections, instrument, language)
             for code, instrument in self.instruments.items()
             for language in self.trial.languages
         }
@@ -176,9 +182,12 @@ class Protocol:
         return parse_mobile(self.sites[site].phone, self.trial.country)
 
 
-def read_protocol(path: Path) -> Protocol:
-    """The trial file at `path`. Raises Refused with every fault found, each with its line and its cure."""
-    return protocol_of(read_document(path))
+def read_protocol(path: Path, *, on: date | None = None) -> Protocol:
+    """The trial file at `path`. Raises Refused with every fault found, each with its line and its cure.
+
+    on: the day on which words must still be licensed; None = not judged.
+    """
+    return protocol_of(read_document(path), on=on)
 
 
 def read_document(path: Path) -> Document:
@@ -191,7 +200,7 @@ def read_document(path: Path) -> Document:
         ) from None
 
 
-def protocol_of(document: Document) -> Protocol:
+def protocol_of(document: Document, *, on: date | None = None) -> Protocol:
     """The trial that a document describes. Raises Refused."""
     faults: list[Fault] = list(unknown_sections(document, KNOWN_SECTIONS))
     sections = schedule = None
@@ -205,7 +214,7 @@ def protocol_of(document: Document) -> Protocol:
     except ValidationError as error:
         faults += faults_of(error, document)
     if sections is not None and schedule is not None:
-        faults += missing_for_schedule(document, sections, schedule)
+        faults += missing_for_schedule(document, sections, schedule, on)
     if sections is None or schedule is None or faults:
         raise Refused(faults)
     return Protocol(document, sections, schedule)

@@ -240,6 +240,8 @@ def _in_words(name: str, kind: str, message: str, value: object, context: Mappin
     if kind == "value_error":
         what, _, cure = message.removeprefix("Value error, ").partition("\n")
         return what, cure.strip() or "Correct it here."
+    if kind == "string_too_short" and not str(value).strip():
+        return f"{name} is empty", "Fill it in here."
     if "cure" in context:
         return message, str(context["cure"])
     should = re.sub(r"^\w+ should ", "It must ", message)

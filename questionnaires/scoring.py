@@ -1,69 +1,38 @@
 """What do the answers to an instrument mean: which scores, from how many answers, and why is one missing?"""
 
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
-from numbers import Real
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from questionnaires.definition import Composite, Instrument, Scale
+from questionnaires.columns import (
+    InvalidAnswers,
+    InvalidCell,
+    Numbers,
+    WrongColumns,
+    check_columns,
+    invalid_cells,
+    read_columns,
+)
+from questionnaires.definition import Instrument
+from questionnaires.tallies import Tally, tallies_of
 
-Numbers = NDArray[np.float64]
-Counts = NDArray[np.int16]  # of items or scales; small, as millions of forms may be scored at once
-Mask = NDArray[np.bool_]
+__all__ = ["InvalidAnswers", "InvalidCell", "NotScored", "WrongColumns", "explain", "score"]
 
-
-class InvalidCell(NamedTuple):
-    """An answer that is none of its item's options: row label, item code, what is wrong with it (never its value)."""
-
-    row: Hashable
-    item: str
-    problem: str
-
-
-class InvalidAnswers(ValueError):
-    """Answers that are none of their items' options, all of them, in `.cells`."""
-
-    def __init__(self, cells: list[InvalidCell]) -> None:
-        self.cells = cells
-        super().__init__(cells)
-
-    def __str__(self) -> str:
-        places = "\n".join(f"  row {cell.row}, {cell.item}: {cell.problem}" for cell in self.cells)
-        return (
-            f"answers that cannot be scored: {len(self.cells)}\n{places}\n"
-            '  Correct them, or score with on_invalid="missing" to leave them out.'
-        )
+ROWS_AT_ONCE = 1 << 15  # what fits a processor's cache: faster, and millions of forms take little memory
 
 
-class WrongColumns(ValueError):
-    """The answers lack columns that the instrument needs, or have one twice. More columns than needed are no fault."""
+class NotScored(ValueError):
+    """No score is offered for this instrument, for a reason."""
 
-    def __init__(self, instrument: str, missing: list[str], doubled: list[str]) -> None:
-        self.instrument, self.missing, self.doubled = instrument, missing, doubled
-        super().__init__(instrument, missing, doubled)
+    def __init__(self, instrument: str, reason: str) -> None:
+        self.instrument, self.reason = instrument, reason
+        super().__init__(instrument, reason)
 
     def __str__(self) -> str:
-        faults = [f"no column {', '.join(self.missing)}"] * bool(self.missing)
-        faults += [f"more than one column {', '.join(self.doubled)}"] * bool(self.doubled)
-        return (
-            f"{self.instrument}: {'; '.join(faults)}.\n"
-            "  Give one column per item, named by its code; one that nobody was asked is a column of missing values."
-        )
-
-
-@dataclass(frozen=True)
-class _Tally:
-    """One scale over all rows: its score (NaN = missing), and how many of its parts count, or are invalid."""
-
-    scale: Scale | Composite
-    score: Numbers
-    answered: Counts
-    invalid: Counts
-    needed: int
+        return f"{self.instrument}: no score is offered.\n  {self.reason}"
 
 
 def score(
@@ -75,14 +44,21 @@ def score(
     missing = NaN, None or NA. Text is refused, even "2": what it stands for is the reader's to decide.
     on_invalid: what to do with an answer that is none of its item's options: "raise" InvalidAnswers, which names
     every such row and item, or take it as "missing" and list it in `.attrs["invalid"]` (of InvalidCell).
-    Raises WrongColumns when an item has no column, or two.
+    Answers count as given: whether an item should have been asked is decided when it is asked (`branching`).
+    Raises WrongColumns when an item has no column, or two; NotScored when the instrument offers no score.
     """
     if on_invalid not in ("raise", "missing"):
         raise ValueError(f'on_invalid is {on_invalid!r}.\n  It must be "raise" or "missing".')
-    tallies, invalid = _tallied(answers, instrument)
+    _check(answers, instrument)
+    invalid: list[InvalidCell] = []
+    values: dict[str, Numbers] = {}
+    for first, tallies in _batches(answers, instrument, invalid):
+        for code, tally in tallies.items():
+            whole = values.setdefault(code, np.empty(len(answers)))
+            whole[first : first + len(tally.value)] = tally.value
     if invalid and on_invalid == "raise":
         raise InvalidAnswers(invalid)
-    scores = pd.DataFrame({tally.scale.code: tally.score for tally in tallies}, index=answers.index)
+    scores = pd.DataFrame(values, index=answers.index, copy=False)
     scores.attrs["invalid"] = invalid
     return scores
 
@@ -91,112 +67,68 @@ def explain(answers: pd.DataFrame, instrument: Instrument) -> pd.DataFrame:
     """How each score came about: one line a form and scale, forms in the order of the answers.
 
     Columns: row (label in the answers), scale, value (NaN = missing), answered and needed (items; of a composite:
-    scales), reason (None, or why the value is missing: "no answers", "too few answers", "invalid answers",
-    "a scale is missing"), flag (None: no thresholds are described yet). Invalid answers count as not answered.
-    Raises WrongColumns.
+    scales), reason (None, or why the value is missing: "no answers", "not applicable" by a closed gate, "too few
+    answers", "invalid answers", "a scale is missing"), flag (None, or the instrument's threshold that the value has
+    passed, as "below 83"). Invalid answers count as not answered. Raises WrongColumns, NotScored.
     """
-    tallies, _ = _tallied(answers, instrument)
+    _check(answers, instrument)
+    tallies = list(tallies_of(read_columns(answers, instrument), instrument).values())
     forms, scales = len(answers), len(tallies)
     return pd.DataFrame(
         {
             "row": answers.index.repeat(scales),
-            "scale": np.tile(np.array([tally.scale.code for tally in tallies], dtype=object), forms),
-            "value": np.column_stack([tally.score for tally in tallies]).ravel(),
+            "scale": np.tile(np.array([tally.score.code for tally in tallies], dtype=object), forms),
+            "value": np.column_stack([tally.value for tally in tallies]).ravel(),
             "answered": np.column_stack([tally.answered for tally in tallies]).ravel().astype(np.int64),
             "needed": np.tile([tally.needed for tally in tallies], forms),
             "reason": np.column_stack([_reasons(tally) for tally in tallies]).ravel(),
-            "flag": np.full(forms * scales, None, dtype=object),
+            "flag": np.column_stack([_flags(tally, instrument) for tally in tallies]).ravel(),
         }
     )
 
 
-def _tallied(answers: pd.DataFrame, instrument: Instrument) -> tuple[list[_Tally], list[InvalidCell]]:
-    _check_columns(answers, instrument)
-    wrong: dict[str, Mask] = {}
-    tallies = {scale.code: _tally(answers, instrument, scale, wrong) for scale in instrument.scales}
-    composites = [_composed(composite, tallies) for composite in instrument.composites]
-    return [*tallies.values(), *composites], list(_cells(answers, instrument, wrong))
+def refuse_unscored(instrument: Instrument) -> None:
+    """Raises NotScored."""
+    if instrument.not_scored is not None:
+        raise NotScored(f"{instrument.id} {instrument.version}", instrument.not_scored)
 
 
-def _check_columns(answers: pd.DataFrame, instrument: Instrument) -> None:
-    codes = [item.code for item in instrument.items]
-    missing = [code for code in codes if code not in answers.columns]
-    doubled = [] if answers.columns.is_unique else [code for code in codes if (answers.columns == code).sum() > 1]
-    if missing or doubled:
-        raise WrongColumns(f"{instrument.id} {instrument.version}", missing, doubled)
+def _check(answers: pd.DataFrame, instrument: Instrument) -> None:
+    refuse_unscored(instrument)
+    check_columns(answers, instrument)
 
 
-def _tally(answers: pd.DataFrame, instrument: Instrument, scale: Scale, wrong: dict[str, Mask]) -> _Tally:
-    """Scores of one scale. Columns are read one at a time, to keep memory small; invalid cells go into `wrong`."""
-    total = np.zeros(len(answers))
-    answered = np.zeros(len(answers), dtype=np.int16)
-    invalid = np.zeros(len(answers), dtype=np.int16)
-    for code in scale.items:
-        values, strange = _numbers(answers[code])
-        missing = np.isnan(values)
-        valid = np.isin(values, instrument.options(code))
-        bad = strange | ~(valid | missing)
-        if bad.any():
-            wrong[code] = bad
-            invalid += bad
-        total += np.where(valid, values, 0)
-        answered += valid
-    scored = answered >= scale.needed
-    lowest = instrument.options(scale.items[0])[0]
-    raw = np.divide(total, answered, out=np.full(len(answers), np.nan), where=scored)
-    symptom = (raw - lowest) / scale.range * 100
-    return _Tally(scale, 100 - symptom if scale.formula == "functional" else symptom, answered, invalid, scale.needed)
+def _batches(
+    answers: pd.DataFrame, instrument: Instrument, invalid: list[InvalidCell]
+) -> Iterator[tuple[int, dict[str, Tally]]]:
+    """The tallies of some rows after the other, and where they begin; `invalid` collects the cells that are none."""
+    for first in range(0, max(len(answers), 1), ROWS_AT_ONCE):
+        rows = answers.iloc[first : first + ROWS_AT_ONCE]
+        columns = read_columns(rows, instrument)
+        invalid.extend(invalid_cells(rows, instrument, columns))
+        yield first, tallies_of(columns, instrument)
 
 
-def _composed(composite: Composite, tallies: dict[str, _Tally]) -> _Tally:
-    parts = [tallies[code].score for code in composite.scales]
-    parts += [100 - tallies[code].score for code in composite.reversed]
-    answered = sum((~np.isnan(part) for part in parts), np.zeros(len(parts[0]), dtype=np.int16))
-    mean = sum(parts[1:], parts[0]) / len(parts)
-    return _Tally(composite, mean, answered, np.zeros_like(answered), len(parts))
-
-
-def _numbers(column: "pd.Series[Any]") -> tuple[Numbers, Mask]:
-    """A column as numbers (NaN = missing), and where it holds something that is no number."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        numbers, strange = _numbers(pd.Series(column.cat.categories))
-        codes = column.cat.codes.to_numpy()  # -1 = missing: the last place
-        return np.append(numbers, np.nan)[codes], np.append(strange, False)[codes]
-    if column.dtype.kind in "iuf":
-        return column.to_numpy(dtype=np.float64, na_value=np.nan), np.zeros(len(column), dtype=np.bool_)
-    objects = column.to_numpy(dtype=object)
-    number = np.array([isinstance(each, Real) and not isinstance(each, bool) for each in objects], dtype=np.bool_)
-    numbers = np.full(len(objects), np.nan)
-    numbers[number] = objects[number].astype(np.float64)
-    return numbers, ~number & ~pd.isna(objects)
-
-
-def _cells(answers: pd.DataFrame, instrument: Instrument, wrong: dict[str, Mask]) -> Iterator[InvalidCell]:
-    """The invalid cells row by row, in each row in the order of the items."""
-    items = [item.code for item in instrument.items if item.code in wrong]
-    numbers = {code: _numbers(answers[code])[0] for code in items}
-    positions = np.flatnonzero(np.logical_or.reduce([np.zeros(len(answers), dtype=np.bool_), *wrong.values()]))
-    for position, row in zip(positions, answers.index[positions].tolist(), strict=True):
-        for code in items:
-            if wrong[code][position]:
-                yield InvalidCell(row, code, _problem(numbers[code][position], instrument.options(code)))
-
-
-def _problem(value: float, options: tuple[int, ...]) -> str:
-    if np.isnan(value):
-        return "not a number"
-    if not float(value).is_integer():
-        return "not a whole number"
-    return f"not one of {' '.join(map(str, options))}"
-
-
-def _reasons(tally: _Tally) -> NDArray[np.object_]:
+def _reasons(tally: Tally) -> NDArray[np.object_]:
     """Why each row has no score; None where it has one."""
-    reasons = np.full(len(tally.score), "too few answers", dtype=object)
-    if isinstance(tally.scale, Composite):
-        reasons[:] = "a scale is missing"
-    else:
+    reasons = np.full(len(tally.value), "too few answers", dtype=object)
+    if tally.of_items:
         reasons[tally.answered == 0] = "no answers"
+        reasons[(tally.answered == 0) & (tally.closed > 0)] = "not applicable"
         reasons[(tally.invalid > 0) & (tally.answered + tally.invalid >= tally.needed)] = "invalid answers"
-    reasons[~np.isnan(tally.score)] = None
+    else:
+        reasons[:] = "a scale is missing"
+    reasons[~np.isnan(tally.value)] = None
     return reasons
+
+
+def _flags(tally: Tally, instrument: Instrument) -> NDArray[np.object_]:
+    """The first threshold of the instrument that each value has passed; None where there is none."""
+    flags = np.full(len(tally.value), None, dtype=object)
+    for threshold in reversed(instrument.thresholds):
+        side = threshold.flag(tally.score.code)
+        if side is not None:
+            word, at = side
+            passed = tally.value < at if word == "below" else tally.value > at
+            flags[passed] = f"{word} {at:g}"
+    return flags

@@ -1,15 +1,14 @@
 """In which words is an instrument asked?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
-
-from questionnaires.definition import Code, Instrument, Name, Text
-from questionnaires.located import Document, Fault, Key, Refused, faults_of, read
+from questionnaires.definition import Instrument, Item
+from questionnaires.located import Document, Refused, read
+from questionnaires.wording_file import Manifest, WordingFile, misfits, unfit_for_use, wording_file_of
 
 FOLDER = Path(__file__).parent / "wordings"
 
@@ -29,11 +28,17 @@ class UnknownWording(LookupError):
 
 @dataclass(frozen=True)
 class ItemText:
-    """One question as it is shown: its text, the period it asks about (None = none), a label for every option."""
+    """One question as it is shown: its text, the period it asks about (None = none), a label for every option.
+
+    ends: what both ends of a range of numbers mean, None = no such range. longest: how many characters a text may
+    have, None = no text is asked for; then there are options.
+    """
 
     text: str
     recall: str | None
     options: tuple[tuple[int, str], ...]
+    ends: tuple[str, str] | None = None
+    longest: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,131 +52,71 @@ class Wording:
     version: str
     language: str
     pack: str
+    edition: int
     title: str
     demonstration: bool
+    redistributable: bool
     banner: str | None
     sha256: str
     items: Mapping[str, ItemText]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class _Manifest(_Part):
-    instrument: Name
-    version: Text
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")]
-    pack: Name
-    source: Text
-    redistributable: StrictBool
-    demonstration: StrictBool = False
-    banner: Text | None = None
-    title: Text
-
-
-class _Pack(_Part):
-    """A wording file. option: one label per option of each response set, in the order of its codes."""
-
-    wording: _Manifest
-    recall: dict[Name, Text] = {}
-    option: dict[Name, tuple[Text, ...]]
-    item: dict[Code, Text]
-
-
-def wording_of(instrument: Instrument, language: str, pack: str = "demo", folder: Path | str | None = None) -> Wording:
+def wording_of(
+    instrument: Instrument,
+    language: str,
+    pack: str = "demo",
+    folder: Path | str | None = None,
+    *,
+    study: str | None = None,
+    on: date | None = None,
+) -> Wording:
     """The words of an instrument, from FOLDER/PACK/INSTRUMENT.LANGUAGE.toml.
 
-    folder: where packs are kept; None = those that come with this library.
+    folder: where packs are kept; None = those that come with this library. study: the trial that asks; a wording
+    licensed for another is refused. on: the day; a wording whose licence has ended is refused. None = not judged.
     Raises UnknownWording, or Refused with the line of every fault in the file.
     """
     file = Path(folder or FOLDER) / pack / f"{instrument.id}.{language}.toml"
     if not file.is_file():
         raise UnknownWording(file, sorted(known.name for known in file.parent.glob("*.toml")))
     document = read(file)
-    try:
-        words = _Pack.model_validate(document.data)
-    except ValidationError as error:
-        raise Refused(faults_of(error, document)) from None
+    words = wording_file_of(document)
     faults = [
-        *_manifest_faults(words.wording, document, instrument, language, pack),
-        *_set_faults(words, document, instrument),
-        *_option_faults(words, document, instrument),
+        *misfits(words, document, instrument),
+        *unfit_for_use(words.wording, document, language=language, pack=pack, study=study, on=on),
     ]
     if faults:
         raise Refused(faults)
     return _wording(words, document, instrument)
 
 
-def _wording(words: _Pack, document: Document, instrument: Instrument) -> Wording:
-    items = {
-        item.code: ItemText(
-            words.item[item.code],
-            None if item.recall is None else words.recall[item.recall],
-            tuple(zip(instrument.responses[item.response].options, words.option[item.response], strict=True)),
-        )
-        for item in instrument.items
-    }
-    manifest = words.wording
+def _wording(words: WordingFile, document: Document, instrument: Instrument) -> Wording:
+    manifest: Manifest = words.wording
     return Wording(
         instrument=manifest.instrument,
         version=manifest.version,
         language=manifest.language,
         pack=manifest.pack,
+        edition=manifest.edition,
         title=manifest.title,
         demonstration=manifest.demonstration,
+        redistributable=manifest.redistributable,
         banner=manifest.banner,
         sha256=document.sha256,
-        items=MappingProxyType(items),
+        items=MappingProxyType({item.code: _item_text(item, words, instrument) for item in instrument.items}),
     )
 
 
-def _manifest_faults(
-    manifest: _Manifest, document: Document, instrument: Instrument, language: str, pack: str
-) -> Iterator[Fault]:
-    expected = {"instrument": instrument.id, "version": instrument.version, "language": language, "pack": pack}
-    for key, value in expected.items():
-        if getattr(manifest, key) != value:
-            yield document.fault(
-                ("wording", key),
-                f"this file is for {key} {getattr(manifest, key)}, but {value} is asked for",
-                f'Use the file made for {value}; write {key} = "{value}" only if its words are.',
-            )
-    if manifest.demonstration and manifest.banner is None:
-        yield document.fault(
-            ("wording", "demonstration"), "a demonstration has no banner", "Say in `banner` what these words are not."
-        )
-
-
-def _set_faults(words: _Pack, document: Document, instrument: Instrument) -> Iterator[Fault]:
-    """Parts that the instrument has and the file has not, or the other way round."""
-    parts: list[tuple[str, Mapping[str, object], Mapping[str, object]]] = [
-        ("item", words.item, {item.code: item for item in instrument.items}),
-        ("recall", words.recall, instrument.recalls),
-        ("option", words.option, instrument.responses),
-    ]
-    for table, given, needed in parts:
-        name = f"{instrument.id} {instrument.version}"
-        for code in needed.keys() - given.keys():
-            yield document.fault((table,), f"[{table}] lacks {code}", f"Add the words of {code}, which {name} has.")
-        for code in given.keys() - needed.keys():
-            keys: tuple[Key, ...] = (table, code)
-            yield document.fault(keys, f"[{table}] has {code}, which {name} has not", "Take it away.")
-
-
-def _option_faults(words: _Pack, document: Document, instrument: Instrument) -> Iterator[Fault]:
-    for name, labels in words.option.items():
-        response = instrument.responses.get(name)
-        if response is None:
-            continue
-        if len(labels) != len(response.options):
-            yield document.fault(
-                ("option", name),
-                f"{name} has {len(labels)} labels for {len(response.options)} options",
-                f"Give one label for each of {' '.join(map(str, response.options))}, in that order.",
-            )
-        for n in range(len(labels)):
-            if labels[n] in labels[:n]:
-                yield document.fault(
-                    ("option", name, n), f"{name} has two options called “{labels[n]}”", "Give each its own label."
-                )
+def _item_text(item: Item, words: WordingFile, instrument: Instrument) -> ItemText:
+    text = words.item[item.code]
+    recall = None if item.recall is None else words.recall[item.recall]
+    response = instrument.responses[item.response]
+    if response.is_text:
+        return ItemText(text, recall, (), longest=response.longest)
+    labels = words.option[item.response]
+    if response.between is None:
+        return ItemText(text, recall, tuple(zip(response.codes, labels, strict=True)))
+    low, high = labels
+    named = {response.codes[0]: f"{response.codes[0]} – {low}", response.codes[-1]: f"{response.codes[-1]} – {high}"}
+    options = tuple((code, named.get(code, str(code))) for code in response.codes)
+    return ItemText(text, recall, options, ends=(low, high))

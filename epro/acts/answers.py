@@ -16,22 +16,32 @@ from epro.acts.links import Opened
 from epro.acts.replanning import replan
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
-from epro.store.audit import Actor, entry
+from epro.store.audit import Actor, Entry, entry
 from epro.store.models import Answer, Assessment, Form
+from questionnaires.branching import overtaken
 
-ANSWERED, SKIPPED = "answered", "skipped"
+ANSWERED, SKIPPED, NOT_APPLICABLE = "answered", "skipped", "not_applicable"
+BY_RULE = "rule"  # of an answer that a gate, closed afterwards, made not applicable
 PATIENT = "patient"
 
 
 @dataclass(frozen=True)
 class Said:
-    """One answer as it comes from the phone. `value` None = she left the item blank. Its repr shows no value."""
+    """One answer as it comes from the phone: a value, or words. Neither = she left the item blank.
+
+    Its repr shows neither.
+    """
 
     instrument: str
     item: str
     value: int | None
     key: str
     said_at: datetime | None = None  # the phone's clock, as claimed
+    text: str | None = None
+
+    @property
+    def is_blank(self) -> bool:
+        return self.value is None and not self.text
 
     def __repr__(self) -> str:
         return f"Said({self.instrument}, {self.item})"
@@ -53,7 +63,7 @@ def start(connection: Connection, protocol: Protocol, opened: Opened, *, languag
     else:
         with entry(connection, chain=opened.site, action="language chosen", by=_by(opened), at=now) as made:
             for code, form in _forms(connection, opened.assessment).items():
-                made.update(Form, form, language=language, wording_sha256=protocol.wordings[code, language].sha256)
+                made.update(Form, form, **_words(protocol, code, language))
     return language
 
 
@@ -62,6 +72,7 @@ def save(
 ) -> int:
     """Append these answers. Returns how many were new: a key that is known already is the same save again.
 
+    Where an answer closes a gate, what was said behind it is followed by a "not applicable"; it stays in the history.
     Raises Refusal when an item or a value does not exist in the instrument; then nothing is kept.
     """
     wrongs = [wrong for one in said for wrong in _wrongs(protocol, opened, one)]
@@ -72,6 +83,7 @@ def save(
     if new:
         with entry(connection, chain=opened.site, action="answers saved", by=_by(opened), at=now) as made:
             made.insert_all(Answer, [_row(one, forms, opened, session, now) for one in new])
+            _close_gates(connection, protocol, opened, forms, made)
     return len(new)
 
 
@@ -87,6 +99,7 @@ class Given:
     """The current answer to one item."""
 
     value: int | None
+    text: str | None
     state: str
     session: str
 
@@ -100,11 +113,37 @@ def given(connection: Connection, assessment: int) -> dict[tuple[str, str], Give
         .group_by(Answer.form, Answer.item)
     )
     rows = connection.execute(
-        select(Form.instrument, Answer.item, Answer.value, Answer.state, Answer.session)
+        select(Form.instrument, Answer.item, Answer.value, Answer.text, Answer.state, Answer.session)
         .join(Form, Form.id == Answer.form)
         .where(Answer.id.in_(latest))
     )
-    return {(row.instrument, row.item): Given(row.value, row.state, row.session) for row in rows}
+    return {(row.instrument, row.item): Given(row.value, row.text, row.state, row.session) for row in rows}
+
+
+def standing(given: Mapping[tuple[str, str], Given], instrument: str) -> dict[str, int | str | None]:
+    """The answers to one instrument that stand, as its gates see them: item to value or words, None = left blank."""
+    return {
+        item: one.value if one.value is not None else one.text
+        for (asked, item), one in given.items()
+        if asked == instrument and one.state != NOT_APPLICABLE
+    }
+
+
+def _close_gates(
+    connection: Connection, protocol: Protocol, opened: Opened, forms: Mapping[str, int], made: Entry
+) -> None:
+    known = given(connection, opened.assessment)
+    rows = [
+        {
+            **_row(Said(code, item, None, key=f"{made.id}.{item}"), forms, opened, "", made.at),
+            "state": NOT_APPLICABLE,
+            "by": BY_RULE,
+        }
+        for code in forms
+        for item in overtaken(protocol.instruments[code], standing(known, code))
+    ]
+    if rows:
+        made.insert_all(Answer, rows)
 
 
 def _by(opened: Opened) -> Actor:
@@ -121,9 +160,19 @@ def _form(protocol: Protocol, opened: Opened, instrument: str, language: str) ->
         "assessment": opened.assessment,
         "instrument": instrument,
         "version": protocol.instruments[instrument].version,
-        "wording_sha256": protocol.wordings[instrument, language].sha256,
-        "language": language,
+        **_words(protocol, instrument, language),
         "mode": opened.mode,
+    }
+
+
+def _words(protocol: Protocol, instrument: str, language: str) -> dict[str, object]:
+    """In which words a form is asked, to the byte."""
+    wording = protocol.wordings[instrument, language]
+    return {
+        "wording_pack": wording.pack,
+        "wording_edition": wording.edition,
+        "wording_sha256": wording.sha256,
+        "language": language,
     }
 
 
@@ -135,8 +184,14 @@ def _wrongs(protocol: Protocol, opened: Opened, said: Said) -> Iterable[Wrong]:
     words = protocol.wordings[said.instrument, protocol.language].items.get(said.item)
     if words is None:
         yield Wrong(said.item, N_("The questionnaire has no such question."))
-    elif said.value is not None and said.value not in [value for value, _ in words.options]:
+        return
+    longest = words.longest
+    if said.value is not None and said.value not in [value for value, _ in words.options]:
         yield Wrong(said.item, N_("Choose one of the answers shown."))
+    if said.text and longest is None:
+        yield Wrong(said.item, N_("Choose one of the answers shown."))
+    if said.text and longest is not None and len(said.text) > longest:
+        yield Wrong(said.item, N_("Write at most %(longest)s characters."), {"longest": longest})
 
 
 def _not_yet_kept(connection: Connection, forms: Mapping[str, int], said: Sequence[Said]) -> list[Said]:
@@ -154,7 +209,8 @@ def _row(said: Said, forms: Mapping[str, int], opened: Opened, session: str, now
         "form": forms[said.instrument],
         "item": said.item,
         "value": said.value,
-        "state": SKIPPED if said.value is None else ANSWERED,
+        "text": said.text or None,
+        "state": SKIPPED if said.is_blank else ANSWERED,
         "key": said.key,
         "session": session,
         "said_at": said.said_at,

@@ -10,7 +10,8 @@ from epro.acts.enrolment import today
 from epro.acts.replanning import replan
 from epro.protocol import Protocol
 from epro.store.audit import TRIAL_CHAIN, Actor, entry
-from epro.store.models import Patient, TrialVersion
+from epro.store.models import Form, Patient, TrialVersion
+from questionnaires.packs import Key, refuse_change_after_use
 
 
 def adopt(connection: Connection, protocol: Protocol, *, by: Actor, now: datetime, simulated: bool = False) -> int:
@@ -34,6 +35,16 @@ def adopt(connection: Connection, protocol: Protocol, *, by: Actor, now: datetim
         for subject in connection.execute(select(Patient.subject).order_by(Patient.subject)).scalars().all():
             replan(connection, protocol, subject, entry=opened, now=now)
     return n
+
+
+def refuse_changed_words(connection: Connection, protocol: Protocol) -> None:
+    """Words that forms were answered in do not change. Raises PackIsLocked, which says what to do."""
+    forms = select(
+        Form.instrument, Form.version, Form.language, Form.wording_pack, Form.wording_edition, Form.wording_sha256
+    ).distinct()
+    answered: dict[Key, str] = {tuple(row[:-1]): row[-1] for row in connection.execute(forms)}  # type: ignore[misc]
+    for wording in protocol.wordings.values():
+        refuse_change_after_use(wording, answered)
 
 
 def holds_a_real_trial(connection: Connection) -> bool:

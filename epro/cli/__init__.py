@@ -18,6 +18,8 @@ COMMANDS = {  # command: (module, one line of help)
     "stopped": ("stopping", "Prove that nothing more is sent to a patient, and list what left before."),
     "export": ("exporting", "Write the trial folder for analysis."),
     "report": ("exporting", "Analyse a trial folder and write the report."),
+    "score": ("scoring", "Score a file of answers; no trial and no server needed."),
+    "wording": ("wording", "Write, check, import and list the words of questionnaires."),
     "users": ("users", "Add and list staff accounts."),
     "keys": ("users", "Make keys for a new installation."),
 }

@@ -9,8 +9,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+import questionnaires
 from epro.checking import check as check_file
-from epro.protocol import Protocol, what_live_lacks
+from epro.opening import system_clock
+from epro.protocol import Protocol, read_document, what_live_lacks
+from questionnaires.definition import Instrument
 from questionnaires.located import Refused
 
 
@@ -18,12 +21,15 @@ from questionnaires.located import Refused
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print faults, or the trial's outline, as JSON.")
 def check(file: Path, as_json: bool) -> None:
-    """Read a trial file and say what it means, or what is wrong with it.
+    """Read a trial file, or the description of a questionnaire, and say what it means, or what is wrong with it.
 
     Example: epro check epro/trials/breclim-2.toml
     """
     try:
-        protocol = check_file(file)
+        if _describes_a_questionnaire(file):
+            _say(questionnaires.load(file), as_json=as_json)
+            return
+        protocol = check_file(file, on=system_clock().date())
     except Refused as refused:
         if as_json:
             faults = [{"file": f.file, "line": f.line, "what": f.what, "cure": f.cure} for f in refused.faults]
@@ -39,6 +45,30 @@ def check(file: Path, as_json: bool) -> None:
         for thing in lacks:
             click.echo(f"live = true is refused for now; still missing: {thing}", err=True)
     raise SystemExit(1 if lacks else 0)
+
+
+def _describes_a_questionnaire(file: Path) -> bool:
+    data = read_document(file).data
+    return "trial" not in data and {"item", "scale", "response"} & data.keys() != set()
+
+
+def _say(instrument: Instrument, *, as_json: bool) -> None:
+    scores = {score.code: score.higher_is for score in instrument.scores}
+    gated = [item.code for item in instrument.items if item.asked_when is not None]
+    if as_json:
+        told = {"instrument": instrument.id, "version": instrument.version, "scores": scores, "gated": gated}
+        click.echo(json.dumps({"ok": True, "items": len(instrument.items), **told}, ensure_ascii=False))
+        return
+    click.echo(f"{instrument.title}, version {instrument.version} ({instrument.id}): {len(instrument.items)} items")
+    for item in instrument.items:
+        if item.asked_when is not None:
+            answers = " ".join(map(str, item.asked_when.answers))
+            click.echo(f"  {item.code} is asked when {item.asked_when.item} is {answers}, or has no answer")
+    for score in instrument.scores:
+        lowest, highest = instrument.bounds(score.code)
+        click.echo(f"  {score.code}: {score.label['en']}, {lowest:g} to {highest:g}, higher is {score.higher_is}")
+    if instrument.not_scored is not None:
+        click.echo(f"  not scored: {instrument.not_scored}")
 
 
 def _outline(protocol: Protocol) -> dict[str, object]:

@@ -6,11 +6,20 @@ import socket
 
 import click
 
+from epro.acts.trial import refuse_changed_words
 from epro.house import House
-from epro.opening import carrier_of, chores_of, letters_of, open_house, pace_of, sending_clock
+from epro.opening import (
+    carrier_of,
+    chores_of,
+    letters_of,
+    open_house,
+    pace_of,
+    sending_clock,
+    system_clock,
+)
 from epro.settings import Settings, read_settings
 from epro.store.audit import Actor
-from epro.store.database import writing
+from epro.store.database import reading, writing
 from epro.store.migrating import migrate, newest_revision, revision_of
 
 COMMAND = Actor("command line", "operator", "command")
@@ -30,10 +39,11 @@ def release() -> None:
     from epro.checking import check
 
     settings = read_settings()
-    check(settings.trial)
+    check(settings.trial, on=system_clock().date())
     house = open_house(settings)
     migrate(house.engine)
     with writing(house.engine) as connection:
+        refuse_changed_words(connection, house.protocol)
         n = adopt(connection, house.protocol, by=COMMAND, now=house.clock())
     click.echo(f"The database is ready: schema {newest_revision()}, {house.protocol.trial.code} version {n}.")
 
@@ -81,9 +91,14 @@ def refuse_a_busy_port(settings: Settings) -> None:
 
 
 def released(house: House) -> House:
-    """The house, if its database has this version's schema. Raises NotReleased."""
+    """The house, if its database has this version's schema and its forms the words of now.
+
+    Raises NotReleased, PackIsLocked.
+    """
     if revision_of(house.engine) != newest_revision():
         raise NotReleased("The database is empty or not of this version. Run `epro release` first.")
+    with reading(house.engine) as connection:
+        refuse_changed_words(connection, house.protocol)
     return house
 
 

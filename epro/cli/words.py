@@ -37,8 +37,8 @@ def in_words(error: Exception) -> str | None:
         return str(database.in_words(error))
     if isinstance(error, OSError):
         return _of_the_machine(error)
-    analysis = getattr(type(error), "__module__", "").startswith("analysis.")
-    return str(error) if analysis and isinstance(error, ValueError) else None
+    library = getattr(type(error), "__module__", "").startswith(("analysis.", "questionnaires."))
+    return str(error) if library and isinstance(error, (ValueError, LookupError)) else None
 
 
 def _of_the_machine(error: OSError) -> str:

@@ -5,6 +5,8 @@ The columns are declared in `analysis.trial`, which also writes and reads the fo
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -21,10 +23,13 @@ from epro.store import facts
 from epro.store.database import reading
 from epro.store.facts import Facts
 from epro.store.models import Allocation, Answer, Assessment, Form
+from questionnaires.branching import State, states
 from questionnaires.catalogue import file_of
+from questionnaires.definition import Instrument
 
 ALIVE = (CONSENT, RANDOMISATION, facts.SURGERY, facts.PROGRESSION, facts.SEEN_ALIVE, facts.WITHDRAWAL)
 AFTER_RANDOMISATION = "after_randomisation"
+NOT_APPLICABLE = "not_applicable"
 
 
 def export(house: House, folder: Path, *, now: datetime) -> Trial:
@@ -43,12 +48,13 @@ def export(house: House, folder: Path, *, now: datetime) -> Trial:
         plan=protocol.document.data,
         data_cut=_day(now, protocol),
         epro_version=version("epro"),
-        instruments=[file_of(code) for code in protocol.instruments],
+        instruments=[file_of(code, beside=protocol.folder) for code in protocol.instruments],
     )
 
 
 def _subjects(protocol: Protocol, known: dict[str, Facts], arms: dict[str, str], answers: pd.DataFrame) -> pd.DataFrame:
-    last_answer = answers.groupby("subject")["answered_at"].max() if len(answers) else pd.Series(dtype=object)
+    received = answers.dropna(subset=["answered_at"])
+    last_answer = received.groupby("subject")["answered_at"].max() if len(received) else pd.Series(dtype=object)
     rows = []
     for subject, patient in sorted(known.items()):
         on = patient.anchors
@@ -132,26 +138,36 @@ def _reason(assessment: Any, state: str, patient: Facts, baseline: bool, protoco
     return reason
 
 
+ANSWER = ["subject", "visit", "instrument", "version", "item", "value", "state", "answered_at"]
+
+
 def _answers(connection: Connection, protocol: Protocol) -> pd.DataFrame:
+    """Every item of every form that was begun, in one of the four states of an item. Words are not exported."""
+    given: dict[int, dict[str, Any]] = defaultdict(dict)
     latest = select(func.max(Answer.id)).group_by(Answer.form, Answer.item)
-    rows = connection.execute(
-        select(
-            Assessment.subject,
-            Assessment.visit,
-            Form.instrument,
-            Form.version,
-            Answer.item,
-            Answer.value,
-            Answer.state,
-            Answer.received_at.label("answered_at"),
-        )
-        .join(Form, Form.id == Answer.form)
+    said = (Answer.form, Answer.item, Answer.value, Answer.text, Answer.state, Answer.received_at)
+    for row in connection.execute(select(*said).where(Answer.id.in_(latest))):
+        given[row.form][row.item] = row
+    forms = connection.execute(
+        select(Form.id, Form.instrument, Form.version, Assessment.subject, Assessment.visit)
         .join(Assessment, Assessment.id == Form.assessment)
-        .where(Answer.id.in_(latest))
-        .order_by(Assessment.subject, Assessment.due_on, Form.id, Answer.id)
-    ).all()
-    names = ["subject", "visit", "instrument", "version", "item", "value", "state", "answered_at"]
-    return pd.DataFrame(rows, columns=names).astype({"value": "Int64"})
+        .order_by(Assessment.subject, Assessment.due_on, Form.id)
+    )
+    rows = [
+        (form.subject, form.visit, form.instrument, form.version, *item)
+        for form in forms
+        for item in _items(protocol.instruments[form.instrument], given[form.id])
+    ]
+    return pd.DataFrame(rows, columns=ANSWER).astype({"value": "Int64"})
+
+
+def _items(instrument: Instrument, said: Mapping[str, Any]) -> Iterator[tuple[str, int | None, str, datetime | None]]:
+    """item, value, state, received: what was said and still applies, or why there is nothing."""
+    kept = {item: row for item, row in said.items() if row.state != NOT_APPLICABLE}
+    standing = {item: row.value if row.value is not None else row.text for item, row in kept.items()}
+    for item, state in states(instrument, standing, kept).items():
+        row = kept.get(item) if state in (State.ANSWERED, State.SKIPPED) else None
+        yield item, row and row.value, state.value.replace(" ", "_"), row and row.received_at
 
 
 def _day(at: datetime, protocol: Protocol) -> date:

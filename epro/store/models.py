@@ -155,6 +155,8 @@ class Form(Base):
     assessment: Mapped[int] = mapped_column(ForeignKey("assessment.id"))
     instrument: Mapped[str]
     version: Mapped[str]
+    wording_pack: Mapped[str]
+    wording_edition: Mapped[int]
     wording_sha256: Mapped[str]
     language: Mapped[str]
     mode: Mapped[str]  # self | tablet
@@ -171,7 +173,8 @@ class Answer(Base):
     form: Mapped[int] = mapped_column(ForeignKey("form.id"))
     item: Mapped[str]
     value: Mapped[int | None]
-    state: Mapped[str]  # answered | skipped
+    text: Mapped[str | None] = mapped_column(Text)  # of an item that asks for words; never exported
+    state: Mapped[str]  # answered | skipped | not_applicable
     key: Mapped[str]  # the phone's own key for this save: the same save twice is one answer
     session: Mapped[str]  # the patient's sitting: what was said in it may be shown again in it
     said_at: Mapped[datetime | None]  # the phone's clock, as claimed

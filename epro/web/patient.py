@@ -7,6 +7,7 @@ expired, used or revoked gives one and the same page.
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from itertools import groupby
 from typing import Any
 from uuid import uuid4
@@ -76,18 +77,20 @@ def answer(n: int) -> Page:
     seen = _seen()
     if seen is None:
         return gone()
-    chosen, blank, key = request.form.get("value"), "blank" in request.form, request.form.get("key", "")
+    chosen, blank, key = request.form.get("value", "").strip(), "blank" in request.form, request.form.get("key", "")
     standing = _standing(seen, n)
-    if chosen is None and not blank:
+    if not chosen and not blank:
         return _question(seen, n, asks=True) if standing.state == UNANSWERED else _next(seen, n)
-    if not KEY.fullmatch(key) or (chosen and not re.fullmatch(r"\d{1,3}", chosen)):
+    words = standing.question.words.longest is not None
+    if not KEY.fullmatch(key) or (chosen and not words and not re.fullmatch(r"\d{1,3}", chosen)):
         abort(400)
-    said = _said(standing, None if blank else chosen, key)
+    said = _said(standing, "" if blank else chosen, key)
     try:
         kept = _save(said)
     except Refusal as refusal:
         return _question(seen, n, wrong=" ".join(gettext(each.message, **each.values) for each in refusal.wrongs))
-    return _next(seen, n) if kept else gone()
+    seen = _seen() if kept else None  # a gate may have opened or closed
+    return gone() if seen is None else _next(seen, n)
 
 
 @pages.get("/form/review")
@@ -165,7 +168,7 @@ def _seen() -> list[Standing] | None:
         if opened is None:
             return None
         given = answers.given(connection, opened.assessment)
-    return standings(questions_of(house().protocol, opened.visit, sitting.language), given, sitting.id)
+    return standings(questions_of(house().protocol, opened.visit, sitting.language, given), given, sitting.id)
 
 
 def _standing(seen: list[Standing], n: int) -> Standing:
@@ -174,11 +177,12 @@ def _standing(seen: list[Standing], n: int) -> Standing:
     return seen[n - 1]
 
 
-def _said(standing: Standing, chosen: str | None, key: str) -> Said:
+def _said(standing: Standing, chosen: str, key: str) -> Said:
     """The same tap twice is one save; another choice on the same view (Back, and changed her mind) is another."""
     asked = standing.question
-    value = int(chosen) if chosen else None
-    return Said(asked.instrument, asked.item, value, key=f"{key}.{'' if value is None else value}")
+    if asked.words.longest is not None:
+        return Said(asked.instrument, asked.item, None, key=f"{key}.{sha256(chosen.encode()).hexdigest()}", text=chosen)
+    return Said(asked.instrument, asked.item, int(chosen) if chosen else None, key=f"{key}.{chosen}")
 
 
 def _save(said: Said) -> bool:

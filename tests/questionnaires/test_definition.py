@@ -73,7 +73,7 @@ BROKEN = {
     ),
     "an item scored nowhere": (
         'items = ["a", "b"]', 'items = ["a"]',
-        "small.toml:6: item b is scored in no scale\n  Add it to a scale, or take it away.",
+        "small.toml:6: item b is scored in no scale\n  Add it to a scale, say scored = false, or take it away.",
     ),
     "an item with an unknown response set": (
         'response = "four"', 'response = "five"',
@@ -115,7 +115,7 @@ BROKEN = {
     ),
     "a formula nobody knows": (
         '"symptom"', '"median"',
-        "small.toml:20: `formula` is 'median'\n  It must be 'functional' or 'symptom'.",
+        "small.toml:20: `formula` is 'median'\n  It must be 'functional', 'symptom', 'mean', 'sum' or 'highest'.",
     ),
     "a key nobody knows": (
         "range = 3", "range = 3\nrnage = 3",
@@ -127,7 +127,8 @@ BROKEN = {
     ),
     "a scale code twice": (
         'code = "ALL"', 'code = "AB"',
-        "small.toml:25: scale AB stands twice\n  Give each scale and composite a code of its own.",
+        "small.toml:25: scale AB stands twice\n"
+        "  Give each scale, composite, conversion, grade and value set a code of its own.",
     ),
     "a composite of an unknown scale": (
         'scales = ["AB"]', 'scales = ["AB", "XY"]',

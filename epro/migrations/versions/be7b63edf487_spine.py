@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = 'b3a5355bfd87'
+revision = 'be7b63edf487'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -194,6 +194,8 @@ def upgrade() -> None:
     sa.Column('assessment', sa.Integer(), nullable=False),
     sa.Column('instrument', sa.String(), nullable=False),
     sa.Column('version', sa.String(), nullable=False),
+    sa.Column('wording_pack', sa.String(), nullable=False),
+    sa.Column('wording_edition', sa.Integer(), nullable=False),
     sa.Column('wording_sha256', sa.String(), nullable=False),
     sa.Column('language', sa.String(), nullable=False),
     sa.Column('mode', sa.String(), nullable=False),
@@ -229,6 +231,7 @@ def upgrade() -> None:
     sa.Column('form', sa.Integer(), nullable=False),
     sa.Column('item', sa.String(), nullable=False),
     sa.Column('value', sa.Integer(), nullable=True),
+    sa.Column('text', sa.Text(), nullable=True),
     sa.Column('state', sa.String(), nullable=False),
     sa.Column('key', sa.String(), nullable=False),
     sa.Column('session', sa.String(), nullable=False),

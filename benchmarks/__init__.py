@@ -1,0 +1,1 @@
+"""How fast is each part, and for what memory, beside a peer in the same run?"""
