@@ -22,6 +22,7 @@ from scheduler import arrows
 from scheduler.claiming import Claims, claim_due
 from scheduler.instants import utc
 from scheduler.outcomes import speaks_of_the_carrier, wait_before
+from scheduler.pacing import at_once
 from scheduler.ports import Accepted, Carrier, Claimed, Letter, Outcome, Refused, Unknown, Withheld, Writer
 from scheduler.settling import settle, settle_unsent, settle_withheld
 from scheduler.tables import message
@@ -54,8 +55,11 @@ def tick(
     limit: int = BATCH,
     owner: str | None = None,
     stopping: Callable[[], bool] = lambda: False,
+    pace: Callable[[], None] = at_once,
 ) -> Tick:
     """Send what is due, at most `limit` texts. `stopping` is asked before each hand-over; what is left is put back.
+
+    pace: called before each hand-over, returns when it may be made.
 
     Whatever is raised on the way (a database that is away, a carrier with a fault) has been made safe before: a text
     that may have left is unknown, the others are put back, and where even that fails the lease runs out.
@@ -65,7 +69,7 @@ def tick(
     claims = _claim(engine, now, owner or default_owner(), limit)
     done = Tick(claimed=len(claims.claimed), expired=claims.expired, superseded=claims.superseded)
     if claims.claimed:
-        _send(engine, now, writer, carrier, claims.claimed, stopping, done)
+        _send(engine, now, writer, carrier, claims.claimed, stopping, pace, done)
     return done
 
 
@@ -88,6 +92,7 @@ def _send(
     carrier: Carrier,
     claimed: Sequence[Claimed],
     stopping: Callable[[], bool],
+    pace: Callable[[], None],
     done: Tick,
 ) -> None:
     held = deque(claimed)
@@ -97,6 +102,7 @@ def _send(
         letters = [(one, letter) for one, letter in pairs if isinstance(letter, Letter)]
         held = deque(one for one, _ in letters)
         for one, letter in letters:
+            pace()
             if stopping():
                 break
             held.popleft()

@@ -130,6 +130,24 @@ class Twilio:
                 return Accepted(text.sid)
         return CannotTell() if any(not text.body for text in ours) else NotFound()
 
+    def fetch(self, ref: str) -> Receipt | None:
+        try:
+            text = self.client.messages(ref).fetch()
+        except (TwilioException, RequestException, ValueError):
+            return None
+        status = STATUSES.get(str(text.status))
+        return Receipt(None, ref, status, _code_of(text)) if status else None
+
+    def redact(self, ref: str) -> bool:
+        try:
+            return not self.client.messages(ref).update(body="").body
+        except (TwilioException, RequestException, ValueError):
+            return False
+
+
+def _code_of(text: Any) -> int | None:
+    return int(text.error_code) if text.error_code else None
+
 
 def _silent_logger() -> logging.Logger:
     """The client logs what it asks for, and with it addresses; so does the layer below when it is told to debug."""

@@ -177,3 +177,22 @@ def test_a_folder_that_is_no_trial_is_refused_in_words(epro, tmp_path):
 
     assert code == 1
     assert "analysis.toml" in err
+
+
+def test_a_patient_is_stopped_when_nothing_is_pending(epro, home):
+    epro("release")
+    epro(*ENROL)
+    code, out, _ = epro("stopped", "UME-001", "--json")
+    assert code == (1 if json.loads(out)["pending"] else 0)
+
+    code, out, err = epro("stopped", "UME-999")
+    assert (code, out) == (1, "")
+    assert "No patient has the subject id UME-999." in err
+
+
+def test_the_shipped_texts_give_nothing_away_and_a_sender_that_does_is_told(epro):
+    code, out, err = epro("check", DEFAULT_TRIAL, "--json")
+    assert (code, json.loads(out)["warnings"], err) == (0, [], "")
+
+    _, out, err = epro("check", DEFAULT_TRIAL, "--sender", "Onkologen")
+    assert "the sender says “Onkologen”" in err
