@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = 'be7b63edf487'
+revision = 'e17d99b6bcff'
 down_revision = None
 branch_labels = None
 depends_on = None
