@@ -131,6 +131,16 @@ class Twilio:
                 return Accepted(text.sid)
         return CannotTell() if any(not text.body for text in ours) else NotFound()
 
+    def why_not_let_in(self) -> str | None:
+        """Why Twilio does not let this account in, without its words; None when it does."""
+        try:
+            self.client.messages.list(limit=1)
+        except TwilioException as error:
+            return f"HTTP {getattr(error, 'status', None)}, code {getattr(error, 'code', None)}"
+        except (RequestException, ValueError):
+            return "it cannot be reached"
+        return None
+
     def fetch(self, ref: str) -> Receipt | None:
         try:
             text = self.client.messages(ref).fetch()
