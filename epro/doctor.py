@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,13 +16,18 @@ from epro.house import House
 from epro.opening import carrier_of, open_house
 from epro.protocol import read_protocol, what_live_lacks
 from epro.settings import Settings
+from epro.store.contacts import parse_mobile
 from epro.store.database import reading
 from epro.store.migrating import newest_revision, revision_of
-from questionnaires.located import Refused
+from questionnaires import located
 from scheduler import ledger
 from scheduler.carriers.twilio import Twilio
+from scheduler.ports import Accepted, Letter, Refused
 
 CLOCK_IS_LATE = timedelta(minutes=2)
+TEST_TEXT = "Test: texts from this service reach this phone. / Test: sms från tjänsten når den här telefonen."
+TEST_TEXT_IS_VALID = timedelta(minutes=10)
+LOOKS, SECONDS_BETWEEN_LOOKS = 20, 3.0
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -53,11 +59,35 @@ def examine(settings: Settings, now: datetime) -> Iterator[Line]:
         house.engine.dispose()
 
 
+def send_test_text(house: House, typed: str, wait: Callable[[float], None]) -> Line:
+    """Send one text to this number by the carrier of the settings, and look until it has arrived.
+
+    typed: as people type a number. Raises NotAMobile. It is nobody's reminder, so the ledger knows nothing of it.
+    """
+    to, carrier = parse_mobile(typed, house.protocol.trial.country), carrier_of(house)
+    letter = Letter(to, TEST_TEXT, house.clock() + TEST_TEXT_IS_VALID)
+    outcome = carrier.send(letter, f"test-{secrets.token_hex(8)}")
+    if isinstance(outcome, Refused):
+        return Line("test text", f"refused, code {outcome.code}", "Look the code up at twilio.com/docs/api/errors.")
+    if not isinstance(outcome, Accepted):
+        return Line("test text", "perhaps sent: the reply was lost", "See whether it arrives before you try again.")
+    if not isinstance(carrier, Twilio) or outcome.ref is None:
+        return Line("test text", "taken")
+    for _ in range(LOOKS):
+        receipt = carrier.fetch(outcome.ref)
+        if receipt is not None and receipt.status == "delivered":
+            return Line("test text", "delivered")
+        if receipt is not None and receipt.status == "undelivered":
+            return Line("test text", f"did not arrive, code {receipt.code}", "Try another phone; look the code up.")
+        wait(SECONDS_BETWEEN_LOOKS)
+    return Line("test text", "taken, and no receipt within a minute", "See whether it has arrived.")
+
+
 def _trial(file: Path, now: datetime) -> Line:
     try:
         check(file, on=now.date())
         lacks = what_live_lacks(read_protocol(file))
-    except Refused as refused:
+    except located.Refused as refused:
         return Line("trial file", f"{len(refused.faults)} faults in {file.name}", f"Run `epro check {file.name}`.")
     if lacks:
         return Line("trial file", f"{file.name} says live = true and lacks: {', '.join(lacks)}", "Set live = false.")
