@@ -22,6 +22,7 @@ from scheduler.pacing import Pace
 from scheduler.ports import Carrier
 
 OUTBOX = "outbox"
+HANDS = 8
 
 
 class NotReadyForLive(Exception):
@@ -73,6 +74,11 @@ def carrier_of(house: House) -> Carrier:
 def pace_of(house: House) -> Pace | None:
     """How fast texts may leave; files in a folder need no pace."""
     return None if house.settings.carrier == "console" else Pace(house.settings.texts_per_second)
+
+
+def hands_of(house: House) -> int:
+    """How many texts are handed over at once, lest a slow carrier slow the pace; on SQLite one at a time."""
+    return HANDS if house.engine.dialect.name == "postgresql" else 1
 
 
 def chores_of(house: House, carrier: Carrier) -> list[Chore]:

