@@ -1,8 +1,11 @@
 """What does an estimator hand back, and how does it say that it cannot?"""
 
 from abc import ABC, abstractmethod
+from importlib.metadata import version
 
 import pandas as pd
+
+LIBRARIES = ("numpy", "pandas", "scipy", "lifelines", "formulaic")
 
 
 class BadInput(ValueError):
@@ -23,6 +26,11 @@ class Result(ABC):
     @abstractmethod
     def title(self) -> str:
         """What was estimated, how, from how many."""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The libraries that the estimates rest on."""
+        return {name: version(name) for name in LIBRARIES}
 
     def __str__(self) -> str:
         return f"{self.title()}\n{self.to_frame().to_string(float_format='{:.6g}'.format)}"

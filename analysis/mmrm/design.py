@@ -18,6 +18,7 @@ from analysis.results import BadInput, CannotEstimate
 Numbers = NDArray[np.float64]
 ROWS_AT_ONCE = 250_000
 ALIASED = 1e-9  # share of a column's squares that no earlier column explains
+SAMPLED_ROWS = 5_000
 SHOWN = 5
 
 
@@ -227,15 +228,16 @@ def _dense(spec: Any, rows: pd.DataFrame) -> Numbers:
 
 
 def _summed(whole: Design) -> tuple[sparse.csr_array, Numbers]:
-    """(patterns m m, q q) products of the design and of the outcome less offset, and that offset (p,)."""
+    """(patterns m m, q q) products of the design and of the outcome less an offset, and that offset (p,).
+
+    The offset keeps a large mean from swallowing the digits of the squares; any will do that is near.
+    """
     m, p = len(whole.levels), len(whole.columns)
     q = p + 1
-    offset: Numbers = np.zeros(0)
+    some = whole.frame.iloc[:: max(1, len(whole.frame) // SAMPLED_ROWS)]
+    offset = _near(whole.matrix(some), _dense(whole.spec.lhs, some)[:, 0])
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64], Numbers]] = []
     for pattern, x, y in whole.blocks():
-        if not parts:  # near enough to keep a large mean from swallowing the digits of the squares
-            flat = x.reshape(-1, p)
-            offset = np.asarray(np.linalg.lstsq(flat.T @ flat, flat.T @ y.ravel(), rcond=None)[0], dtype=np.float64)
         z = np.concatenate([x, (y - x @ offset)[:, :, None]], axis=2)
         at, column = np.nonzero((z != 0).any(axis=0))
         compact = z[:, at, column]
@@ -246,6 +248,17 @@ def _summed(whole: Design) -> tuple[sparse.csr_array, Numbers]:
     rows, columns, values = (np.concatenate(each) for each in zip(*parts, strict=True))
     shape = (len(whole.seen) * m * m, q * q)
     return sparse.csr_array((values, (rows, columns)), shape=shape), offset
+
+
+def _near(x: Numbers, y: Numbers) -> Numbers:
+    """(p,) least-squares coefficients, the shortest where there are many, refined until only rounding is left."""
+    length = np.sqrt(np.maximum((x**2).sum(axis=0), 1e-300))
+    unit = x / length
+    found = np.zeros(x.shape[1])
+    for _ in range(3):
+        left = y - unit @ found
+        found = found + np.linalg.lstsq(unit.T @ unit, unit.T @ left, rcond=None)[0]
+    return np.asarray(found / length)
 
 
 def _same_visit(seen: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -10,8 +10,10 @@ from analysis.mmrm.likelihood import CrossProducts, Likelihood, Point
 from analysis.results import CannotEstimate
 
 STEEPEST = 1e-5  # of the deviance, by log scales and correlations
-STARTS = (0.2, 0.9, 0.5)  # share of independence mixed into the moments
-LARGEST = 30.0  # a parameter beyond it is a correlation of 0.9994 or a variance of nothing
+STARTS = (0.2, 0.9)  # share of independence mixed into the moments
+LARGEST = 30.0  # a parameter of C beyond it is a correlation of 0.9994
+SMALLEST = -6.0  # a log scale below it is a variance of 6e-6 of the outcome's
+EDGE = "a variance or a correlation runs to the edge of what is possible"
 POLISHING_STEPS = 3
 
 
@@ -40,6 +42,10 @@ class _Visited:
         point = self.at(theta)
         return np.eye(len(theta)) if point is None else point.hessian
 
+    def stop_at_the_edge(self, theta: Numbers) -> None:
+        if _is_at_the_edge(self.likelihood, theta):
+            raise StopIteration
+
 
 def maximised(likelihood: Likelihood) -> Point:
     """The maximum, by trust-region Newton steps from several starts, the first that ends in a maximum.
@@ -54,10 +60,15 @@ def maximised(likelihood: Likelihood) -> Point:
         if start is None:
             continue
         visited = _Visited(likelihood)
-        options = {"gtol": STEEPEST / 10, "maxiter": 200}
         with np.errstate(over="ignore", invalid="ignore"):
             result = minimize(
-                visited.value, start, jac=visited.gradient, hess=visited.hessian, method="trust-exact", options=options
+                visited.value,
+                start,
+                jac=visited.gradient,
+                hess=visited.hessian,
+                method="trust-exact",
+                callback=visited.stop_at_the_edge,
+                options={"gtol": STEEPEST / 10, "maxiter": 200},
             )
         found, point = _judged(likelihood, result.x)
         if point is not None:
@@ -70,8 +81,8 @@ def _judged(likelihood: Likelihood, theta: Numbers) -> tuple[str, Point | None]:
     point = likelihood.at(theta)
     if point is None:
         return "the likelihood is not finite where the search ended", None
-    if np.abs(theta).max() > LARGEST:
-        return "a variance or a correlation runs to the edge of what is possible", None
+    if _is_at_the_edge(likelihood, theta):
+        return EDGE, None
     for _ in range(POLISHING_STEPS):
         try:
             np.linalg.cholesky(point.hessian)
@@ -84,6 +95,11 @@ def _judged(likelihood: Likelihood, theta: Numbers) -> tuple[str, Point | None]:
     if np.abs(point.gradient).max() > STEEPEST:
         return "the search ended before the top of the likelihood", None
     return "", point
+
+
+def _is_at_the_edge(likelihood: Likelihood, theta: Numbers) -> bool:
+    s = likelihood.structure.scales
+    return bool(theta[:s].min() < SMALLEST or np.abs(theta[s:]).max(initial=0) > LARGEST)
 
 
 def _moments(data: CrossProducts) -> Numbers:

@@ -166,7 +166,7 @@ class Point:
         total -= 2 * pull @ self.covariance @ pull.T
         if self.of.reml:
             turned = self.covariance @ self.precision_first
-            total -= np.einsum("hij,gji->hg", turned, turned)
+            total -= turned.reshape(len(turned), -1) @ turned.swapaxes(1, 2).reshape(len(turned), -1).T
         return np.asarray(total)
 
     def bending(self, theta_covariance: Numbers, *, curved: bool) -> Numbers:

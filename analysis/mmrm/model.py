@@ -46,7 +46,6 @@ class MMRM(Result):
     rows: int
     excluded: dict[str, int]
     refused: dict[str, str]
-    versions: dict[str, str]
     parameters: int
     _design: Design
     _scaled: Scaled
@@ -255,7 +254,6 @@ def _result(
         rows=len(read.frame),
         excluded=read.excluded,
         refused=refused,
-        versions={"numpy": np.__version__, "pandas": pd.__version__},
         parameters=point.of.structure.size,
         _design=read,
         _scaled=scaled,
