@@ -72,7 +72,9 @@ def test_a_text_that_was_taken_is_found_and_not_sent_again(
 
 
 @pytest.mark.parametrize(
-    "fault", [double_of.resets, double_of.says(500), double_of.says(502), double_of.says(504)], ids=str
+    "fault",
+    [double_of.resets, double_of.says(500), double_of.says(502), double_of.says(504)],
+    ids=["reset", "500", "502", "504"],
 )
 def test_a_text_that_was_not_taken_is_sent_again_once_that_is_certain(
     patients: Patients, double: Double, fault: Any
