@@ -146,13 +146,13 @@ def other_questionnaires(material: Material) -> Section:
             section.parts.append((f"{instrument.title}: {instrument.not_scored or 'it has no scores.'}",))
             continue
         scores = material.trial.scores(code)
+        asked = set(material.trial.forms.loc[material.trial.forms["instrument"] == code, "visit"])
+        visits = {visit: name for visit, name in material.visits.items() if visit in asked}
         for score in instrument.scores:
             title = f"{instrument.title}: mean {score.label['en']} ({score.code}), higher is {score.higher_is}"
             means = profiles.mean_profile(scores, score.code)
-            table = tables.profile(
-                material.numbers, means, f"{code}.{score.code}", title, material.arms, material.visits
-            )
-            section.parts.append(table)
+            id = f"{code}.{score.code}"
+            section.parts.append(tables.profile(material.numbers, means, id, title, material.arms, visits))
     return section
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,9 @@ def _wording_faults(
     except Refused as refused:
         yield from refused.faults
     except LookupError as error:
-        yield _as_fault(document, ("wording", instrument.id), error)
+        fault, pack = _as_fault(document, ("wording", instrument.id), error), sections.wording[instrument.id]
+        command = f"epro wording new {instrument.id} {language} --pack {pack} --folder {OWN_PACKS}"
+        yield replace(fault, cure=f"{fault.cure} Beside the trial file, `{command}` writes one to fill in.")
 
 
 def _as_fault(document: Document, at: tuple[str | int, ...], error: LookupError) -> Fault:

@@ -8,16 +8,21 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine, text
 
 from epro.acts.letters import Letters
+from epro.acts.replanning import differing
 from epro.house import House
 from epro.protocol import read_protocol, what_live_lacks
 from epro.settings import Settings
 from epro.store.contacts import Cipher
-from epro.store.database import open_engine
+from epro.store.database import open_engine, reading
+from scheduler.aftercare import poll, redact
 from scheduler.carriers.console import Console
 from scheduler.carriers.twilio import Twilio
+from scheduler.chores import DAILY, HOURLY, NIGHT, Chore
+from scheduler.pacing import Pace
 from scheduler.ports import Carrier
 
 OUTBOX = "outbox"
+HANDS = 8
 
 
 class NotReadyForLive(Exception):
@@ -64,6 +69,37 @@ def carrier_of(house: House) -> Carrier:
         base_url=settings.twilio_base_url or None,
         clock=house.clock,
     )
+
+
+def pace_of(house: House) -> Pace | None:
+    """How fast texts may leave; files in a folder need no pace."""
+    return None if house.settings.carrier == "console" else Pace(house.settings.texts_per_second)
+
+
+def hands_of(house: House) -> int:
+    """How many texts are handed over at once, lest a slow carrier slow the pace; on SQLite one at a time."""
+    return HANDS if house.engine.dialect.name == "postgresql" else 1
+
+
+def chores_of(house: House, carrier: Carrier) -> list[Chore]:
+    """What the clock does beside sending: nightly every plan is checked, hourly texts that left are looked after."""
+    chores = [Chore("nightly check", DAILY, lambda now: check_plans(house, now), shift=NIGHT)]
+    if isinstance(carrier, Twilio):
+        chores.append(Chore("receipts", HOURLY, lambda now: _silently(poll(house.engine, now, carrier))))
+        if house.settings.twilio_redact:
+            chores.append(Chore("redaction", HOURLY, lambda now: _silently(redact(house.engine, now, carrier))))
+    return chores
+
+
+def check_plans(house: House, now: datetime) -> str | None:
+    """Plan everything anew: whose plan differs from what is written? None when nobody's does."""
+    with reading(house.engine) as connection:
+        differ = differing(connection, house.protocol, now)
+    return f"the nightly check found {len(differ)} patients whose plan differs from what is written" if differ else None
+
+
+def _silently(_count: int) -> None:
+    """Nothing that a person must know."""
 
 
 def system_clock() -> datetime:

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     twilio_region: str = ""
     twilio_edge: str = ""
     twilio_base_url: str = ""  # for a test double; empty: Twilio itself
+    twilio_redact: bool = False  # have Twilio forget the words of a text once it has arrived
+
+    texts_per_second: float = Field(default=5.0, gt=0)
 
     tick_seconds: float = Field(default=5.0, gt=0)
 

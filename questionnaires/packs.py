@@ -1,13 +1,15 @@
 """How does a wording get into a file: an empty one to fill in, a table of words to import, and what is there?"""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from questionnaires.definition import Instrument
-from questionnaires.grids import Grid
 from questionnaires.located import Fault, Refused, parse, read
 from questionnaires.wording import Wording
 from questionnaires.wording_file import (
@@ -18,6 +20,9 @@ from questionnaires.wording_file import (
     unfit_for_use,
     wording_file_of,
 )
+
+if TYPE_CHECKING:
+    from questionnaires.grids import Grid
 
 COLUMNS = ("part", "code", "text")
 

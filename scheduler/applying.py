@@ -39,6 +39,15 @@ def apply(connection: Connection, plan: Plan, now: datetime) -> Changes:
     return Changes(tuple(difference.added), tuple(difference.moved), tuple(difference.dropped))
 
 
+def compare(connection: Connection, plan: Plan, now: datetime) -> list[str]:
+    """The keys of the rows that are not the shadow of this plan; nothing is written. Raises NaiveInstant."""
+    rows = connection.execute(select(message).where(message.c.subject == plan.subject)).all()
+    difference = _difference(plan, {row.key: row for row in rows}, utc(now))
+    key_of = {row.id: row.key for row in rows}
+    changed = [key_of[row["id"]] for row in (*difference.changed, *difference.revived)]
+    return sorted({*changed, *(row["key"] for row in difference.new), *difference.dropped})
+
+
 @dataclass
 class _Difference:
     new: list[dict[str, Any]] = field(default_factory=list)

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import logging
 import signal
-import socket
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from threading import Event
 
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
-from sqlalchemy import Engine, insert, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine
 
-from scheduler.dispatch import BATCH, tick
+from scheduler.alone import only_sender, refuse_inside_a_web_server
+from scheduler.chores import Chore
+from scheduler.pacing import Pace
 from scheduler.ports import Carrier, Writer
-from scheduler.reconciling import reconcile
-from scheduler.tables import heartbeat
+from scheduler.pulse import Pulse
 
 log = logging.getLogger(__name__)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+MISSED_BEATS = 3  # so many intervals without one, and the job is set anew
+BEAT = "beat"
 
 
 def run(
@@ -35,76 +35,54 @@ def run(
     carrier: Carrier,
     *,
     every_seconds: float = 5.0,
+    pace: Pace | None = None,
+    hands: int = 1,
+    chores: Sequence[Chore] = (),
 ) -> None:
-    """Tick and reconcile every so many seconds until SIGTERM or SIGINT; then put back what is claimed, and return.
+    """Beat every so many seconds until SIGTERM or SIGINT; then put back what is claimed, and return.
 
-    Runs in the main thread, where signals arrive. A failing tick is logged by its kind alone, and tried again.
+    Runs in the main thread, where signals arrive. A failing beat is logged by its kind alone, and tried again.
+    Raises InsideWebServer, and AnotherSender on SQLite.
     """
+    refuse_inside_a_web_server()
     stopping = Event()
-    handlers = {which: signal.signal(which, lambda *_: stopping.set()) for which in STOP_SIGNALS}
-    pulse = Pulse(engine, clock, writer, carrier, stopping)
+    pulse = Pulse(engine, clock, writer, carrier, stopping, pace=pace, hands=hands, chores=chores)
+    with only_sender(engine):
+        handlers = {which: signal.signal(which, lambda *_: stopping.set()) for which in STOP_SIGNALS}
+        try:
+            _beat_until_stopped(pulse, every_seconds)
+        finally:
+            stopping.set()
+            for which, handler in handlers.items():
+                signal.signal(which, handler)
+
+
+def _beat_until_stopped(pulse: Pulse, every_seconds: float) -> None:
     ticking = BackgroundScheduler(jobstores={"default": MemoryJobStore()}, timezone=UTC)
     ticking.add_job(
-        pulse.beat, "interval", seconds=every_seconds, coalesce=True, max_instances=1, misfire_grace_time=None
+        pulse.beat,
+        "interval",
+        id=BEAT,
+        seconds=every_seconds,
+        coalesce=True,
+        max_instances=1,
+        misfire_grace_time=None,
     )
     try:
         pulse.beat()
         ticking.start()
-        stopping.wait()
+        while not pulse.stopping.wait(every_seconds):
+            if has_stopped(
+                pulse, every_seconds, pulse.elapsed()
+            ):  # the wall clock, which the job waits for, was set back
+                log.error("the beat has stopped; it is set anew")
+                ticking.reschedule_job(BEAT, trigger="interval", seconds=every_seconds)
     finally:
-        stopping.set()
+        pulse.stopping.set()
         if ticking.running:
             ticking.shutdown(wait=True)
-        for which, handler in handlers.items():
-            signal.signal(which, handler)
 
 
-@dataclass
-class Pulse:
-    """One beat after another over one ledger."""
-
-    engine: Engine
-    clock: Callable[[], datetime]
-    writer: Writer
-    carrier: Carrier
-    stopping: Event = field(default_factory=Event)
-    last_error: str | None = None  # of the latest beat
-
-    def beat(self) -> None:
-        """Send all that is due, look into what is unknown, and say that we are alive. Never raises."""
-        self.last_error = None
-        self._try("tick", self._send_what_is_due)
-        self._try("reconcile", self._settle_what_is_unknown)
-        self._try("heartbeat", self._say_alive)
-
-    def _send_what_is_due(self) -> None:
-        while not self.stopping.is_set():
-            done = tick(self.engine, self.clock(), self.writer, self.carrier, stopping=self.stopping.is_set)
-            if done.stopped is not None:
-                self._note(f"the carrier refuses our configuration: code {done.stopped}")
-            if done.claimed < BATCH or done.put_back:
-                return
-
-    def _settle_what_is_unknown(self) -> None:
-        if not self.stopping.is_set():
-            reconcile(self.engine, self.clock(), self.writer, self.carrier)
-
-    def _say_alive(self) -> None:
-        beat = {"at": self.clock(), "last_error": self.last_error}
-        process = socket.gethostname()[:80]
-        with self.engine.begin() as connection:
-            known = connection.execute(update(heartbeat).where(heartbeat.c.process == process).values(beat))
-            if known.rowcount == 0:
-                connection.execute(insert(heartbeat).values(process=process, **beat))
-
-    def _try(self, what: str, do: Callable[[], None]) -> None:
-        try:
-            do()
-        except SQLAlchemyError as error:
-            self._note(f"{what} failed: the database said {type(error).__name__}")
-        except Exception as error:  # whatever it is, the clock goes on; its words may hold what no log may
-            self._note(f"{what} failed: {type(error).__name__}")
-
-    def _note(self, what: str) -> None:
-        log.error("%s", what)
-        self.last_error = what[:200]
+def has_stopped(pulse: Pulse, every_seconds: float, elapsed: float) -> bool:
+    """Whether no beat is under way, and none has been for longer than some are missed."""
+    return not pulse.beating and elapsed - pulse.beaten > MISSED_BEATS * every_seconds

@@ -12,8 +12,10 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import IntegrityError
@@ -22,6 +24,7 @@ from scheduler import arrows
 from scheduler.claiming import Claims, claim_due
 from scheduler.instants import utc
 from scheduler.outcomes import speaks_of_the_carrier, wait_before
+from scheduler.pacing import at_once
 from scheduler.ports import Accepted, Carrier, Claimed, Letter, Outcome, Refused, Unknown, Withheld, Writer
 from scheduler.settling import settle, settle_unsent, settle_withheld
 from scheduler.tables import message
@@ -54,8 +57,13 @@ def tick(
     limit: int = BATCH,
     owner: str | None = None,
     stopping: Callable[[], bool] = lambda: False,
+    pace: Callable[[], None] = at_once,
+    hands: int = 1,
 ) -> Tick:
     """Send what is due, at most `limit` texts. `stopping` is asked before each hand-over; what is left is put back.
+
+    pace: called before each hand-over, returns when it may be made. hands: how many are handed over at once, where
+    the database takes many writers and writer and carrier may be called from several threads.
 
     Whatever is raised on the way (a database that is away, a carrier with a fault) has been made safe before: a text
     that may have left is unknown, the others are put back, and where even that fails the lease runs out.
@@ -65,7 +73,7 @@ def tick(
     claims = _claim(engine, now, owner or default_owner(), limit)
     done = Tick(claimed=len(claims.claimed), expired=claims.expired, superseded=claims.superseded)
     if claims.claimed:
-        _send(engine, now, writer, carrier, claims.claimed, stopping, done)
+        _send(_Round(engine, now, writer, carrier, stopping, pace, done), claims.claimed, hands)
     return done
 
 
@@ -81,32 +89,63 @@ def _claim(engine: Engine, now: datetime, owner: str, limit: int) -> Claims:
         return Claims()
 
 
-def _send(
-    engine: Engine,
-    now: datetime,
-    writer: Writer,
-    carrier: Carrier,
-    claimed: Sequence[Claimed],
-    stopping: Callable[[], bool],
-    done: Tick,
-) -> None:
-    held = deque(claimed)
+@dataclass
+class _Round:
+    """One batch on its way out: `left` is claimed, written, and not yet taken by a hand."""
+
+    engine: Engine
+    now: datetime
+    writer: Writer
+    carrier: Carrier
+    stopping: Callable[[], bool]
+    pace: Callable[[], None]
+    done: Tick
+    left: deque[tuple[Claimed, Letter]] = field(default_factory=deque)
+    lock: Lock = field(default_factory=Lock)
+    over: bool = False
+
+    def work(self) -> None:
+        """One hand: take a letter, hand it over, record; until none is left or there is no sense in going on."""
+        while (pair := self._take()) is not None:
+            try:
+                outcome = _hand_over(self.engine, self.now, self.writer, self.carrier, *pair)
+            except BaseException:
+                self.over = True
+                raise
+            with self.lock:
+                _count(self.done, outcome)
+                self.over = self.over or (outcome is not None and speaks_of_the_carrier(outcome))
+
+    def _take(self) -> tuple[Claimed, Letter] | None:
+        with self.lock:
+            if not self.left or self.over:
+                return None
+            self.pace()
+            return None if self.stopping() or self.over else self.left.popleft()
+
+
+def _send(round: _Round, claimed: Sequence[Claimed], hands: int) -> None:
+    held: Sequence[Claimed] = claimed
     try:
-        pairs: list[Pair] = list(zip(claimed, writer.write(claimed, now), strict=True))
-        done.withheld += _withhold(engine, [(one, why) for one, why in pairs if isinstance(why, Withheld)], now)
-        letters = [(one, letter) for one, letter in pairs if isinstance(letter, Letter)]
-        held = deque(one for one, _ in letters)
-        for one, letter in letters:
-            if stopping():
-                break
-            held.popleft()
-            outcome = _hand_over(engine, now, writer, carrier, one, letter)
-            _count(done, outcome)
-            if outcome is not None and speaks_of_the_carrier(outcome):
-                break
+        pairs: list[Pair] = list(zip(claimed, round.writer.write(claimed, round.now), strict=True))
+        withheld = [(one, why) for one, why in pairs if isinstance(why, Withheld)]
+        round.done.withheld += _withhold(round.engine, withheld, round.now)
+        round.left.extend((one, letter) for one, letter in pairs if isinstance(letter, Letter))
+        held = ()
+        _with_hands(round.work, min(hands, len(round.left)))
     finally:
-        done.put_back += len(held)
-        _put_back(engine, held, now)
+        held = held or [one for one, _ in round.left]
+        round.done.put_back += len(held)
+        _put_back(round.engine, held, round.now)
+
+
+def _with_hands(work: Callable[[], None], hands: int) -> None:
+    if hands <= 1:
+        work()
+        return
+    with ThreadPoolExecutor(hands) as pool:
+        for future in [pool.submit(work) for _ in range(hands)]:
+            future.result()
 
 
 def _hand_over(

@@ -26,6 +26,7 @@ __all__ = [
     "keys_of_attempts",
     "metadata",
     "next_due",
+    "next_text_at",
     "rows",
 ]
 NEEDS_A_PERSON = (arrows.REFUSED, arrows.UNKNOWN, arrows.GIVEN_UP, arrows.UNDELIVERED, arrows.NOT_SENDABLE)
@@ -121,6 +122,13 @@ def next_due(connection: Connection) -> datetime | None:
     statement = select(message.c.next_try_at).where(message.c.state == arrows.PLANNED)
     due_at: datetime | None = connection.execute(statement.order_by(message.c.next_try_at).limit(1)).scalar()
     return due_at
+
+
+def next_text_at(connection: Connection, subject: str) -> datetime | None:
+    """When this patient's next text is planned for; None when none is."""
+    planned = (message.c.subject == subject) & (message.c.state == arrows.PLANNED)
+    send_at: datetime | None = connection.execute(select(func.min(message.c.send_at)).where(planned)).scalar()
+    return send_at
 
 
 def keys_of_attempts(connection: Connection, tokens: Sequence[str]) -> dict[str, str]:

@@ -10,6 +10,9 @@ STOP_IN_SWEDISH = frozenset({"STOPP", "STOPPA", "AVSLUTA", "SLUTA", "AVREGISTRER
 STOP_IN_ENGLISH = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "CANCEL", "REVOKE", "OPTOUT"})
 STOP_WORDS = STOP_IN_SWEDISH | STOP_IN_ENGLISH
 START_WORDS = frozenset({"START", "STARTA", "UNSTOP"})
+HELP_WORDS = frozenset({"HELP", "INFO", "HJÄLP", "HJALP"})
+LATER_WORDS = frozenset({"LATER", "SENARE"})
+CALL_WORDS = frozenset({"CALL", "CALLME", "RING", "RINGMIG", "RINGUPP"})
 
 
 class Understood(Enum):
@@ -17,15 +20,22 @@ class Understood(Enum):
 
     STOP = "stop"
     START = "start"
+    HELP = "help"
+    LATER = "later"
+    CALL = "call"
     OTHER = "other"
+
+
+MEANINGS = {
+    **dict.fromkeys(STOP_WORDS, Understood.STOP),
+    **dict.fromkeys(START_WORDS, Understood.START),
+    **dict.fromkeys(HELP_WORDS, Understood.HELP),
+    **dict.fromkeys(LATER_WORDS, Understood.LATER),
+    **dict.fromkeys(CALL_WORDS, Understood.CALL),
+}
 
 
 def understand(body: str) -> Understood:
     """One word decides, whatever its case, punctuation and spaces; more words than that are for a person."""
     letters = unicodedata.normalize("NFKC", body).upper()
-    word = re.sub(r"[\W_]+", " ", letters).strip()
-    if word.replace(" ", "") in STOP_WORDS:
-        return Understood.STOP
-    if word.replace(" ", "") in START_WORDS:
-        return Understood.START
-    return Understood.OTHER
+    return MEANINGS.get(re.sub(r"[\W_]+", "", letters), Understood.OTHER)

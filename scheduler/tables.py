@@ -92,6 +92,7 @@ attempt = Table(
     Column("outcome", String(16)),  # empty until settled; moves forward only
     Column("code", Integer),  # the carrier's
     Column("not_found_at", Instant),  # when the carrier first did not know of it
+    Column("redacted_at", Instant),  # when the carrier forgot its words
     UniqueConstraint("message", "n"),
 )
 

@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -93,3 +94,14 @@ def test_the_procfile_names_commands_that_exist():
     lines = dict(line.split(": ", 1) for line in text_of(ROOT / "Procfile").splitlines())
     assert set(lines) == {"release", "web", "clock"}
     assert all(line.split()[0] == "epro" and line.split()[1] in COMMANDS for line in lines.values())
+
+
+def test_what_serves_patients_starts_without_the_analysts_libraries():
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, epro.web.app, epro.web.serving, epro.cli.serving; print(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert not {"analysis", "pandas", "numpy", "scipy", "lifelines", "matplotlib", "pyarrow"} & set(loaded)

@@ -10,9 +10,10 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
+import scheduler
 from epro.acts import links
 from epro.acts.enrolment import Enrolment, today, wrong_allocation, wrong_date, wrongs_of
-from epro.acts.replanning import replan
+from epro.acts.replanning import plan_of, replan
 from epro.protocol import CONSENT, RANDOMISATION, Protocol
 from epro.refusals import N_, NoSuchPatient, Refusal, Wrong
 from epro.store import facts
@@ -20,6 +21,7 @@ from epro.store.audit import Actor, Entry, entry
 from epro.store.contacts import Cipher, NotAMobile, parse_mobile
 from epro.store.facts import Facts
 from epro.store.models import Allocation, Contact, Patient, PatientEvent
+from scheduler import ledger
 from scheduler.changes import Changes
 
 HAPPENINGS = (facts.SURGERY, facts.PROGRESSION, facts.SEEN_ALIVE)
@@ -73,6 +75,27 @@ def correct_randomisation(
     connection: Connection, protocol: Protocol, subject: str, *, on: date, reason: str, by: Actor, now: datetime
 ) -> Changes:
     """Replace a wrong randomisation date; the first word on it stays in the record."""
+    known = _correctable(connection, protocol, subject, on, reason, now)
+    with entry(
+        connection, chain=known.site, action="randomisation date corrected", by=by, at=now, reason=reason
+    ) as opened:
+        _happened(opened, subject, RANDOMISATION, on, reason=reason, corrects=known.events[RANDOMISATION].id)
+        return replan(connection, protocol, subject, entry=opened, now=now)
+
+
+def preview_correction(
+    connection: Connection, protocol: Protocol, subject: str, *, on: date, reason: str, now: datetime
+) -> Changes:
+    """What the correction would move, add and take away; nothing is written. Raises Refusal as the act itself."""
+    known = _correctable(connection, protocol, subject, on, reason, now)
+    history = ledger.history(connection, subject)
+    as_is, as_corrected = known, known.with_day(RANDOMISATION, on)
+    return scheduler.preview(*(plan_of(protocol, facts, history, now) for facts in (as_is, as_corrected)))
+
+
+def _correctable(
+    connection: Connection, protocol: Protocol, subject: str, on: date, reason: str, now: datetime
+) -> Facts:
     known = known_patient(connection, subject)
     wrongs = list(wrong_date(protocol, "randomised_on", on, now, known.events[CONSENT].on))
     if RANDOMISATION not in known.events:
@@ -81,11 +104,7 @@ def correct_randomisation(
         wrongs.append(Wrong("reason", N_("Say why the date is corrected.")))
     if wrongs:
         raise Refusal(wrongs)
-    with entry(
-        connection, chain=known.site, action="randomisation date corrected", by=by, at=now, reason=reason
-    ) as opened:
-        _happened(opened, subject, RANDOMISATION, on, reason=reason, corrects=known.events[RANDOMISATION].id)
-        return replan(connection, protocol, subject, entry=opened, now=now)
+    return known
 
 
 def record_death(

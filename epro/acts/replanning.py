@@ -16,8 +16,9 @@ from epro.protocol import Protocol
 from epro.store import facts
 from epro.store.audit import Entry
 from epro.store.facts import Facts
-from epro.store.models import Assessment
+from epro.store.models import Assessment, Patient
 from scheduler import ledger
+from scheduler.applying import compare
 from scheduler.changes import Changes
 from scheduler.planning import Plan, Sent, Status
 
@@ -28,6 +29,7 @@ WINDOW = {  # column of the assessment: what the plan calls it
     "closes_at": "closes_at",
     "expected": "expected",
 }
+AT_ONCE = 200  # patients
 
 
 def plan_of(protocol: Protocol, known: Facts, history: Sequence[Sent], now: datetime | None) -> Plan:
@@ -59,6 +61,33 @@ def replan(connection: Connection, protocol: Protocol, subject: str, *, entry: E
     plan = plan_of(protocol, known, ledger.history(connection, subject), now)
     _write_windows(connection, plan, entry)
     return scheduler.apply(connection, plan, now)
+
+
+def differing(connection: Connection, protocol: Protocol, now: datetime) -> list[str]:
+    """The patients whose texts or windows are not what follows from the facts; there should be none."""
+    subjects = list(connection.execute(select(Patient.subject).order_by(Patient.subject)).scalars())
+    found: list[str] = []
+    for first in range(0, len(subjects), AT_ONCE):
+        some = subjects[first : first + AT_ONCE]
+        histories = ledger.histories(connection, some)
+        windows = _windows(connection, some)
+        for subject, known in facts.facts_of(connection, some).items():
+            plan = plan_of(protocol, known, histories[subject], now)
+            planned = {visit.code: tuple(getattr(visit, name) for name in WINDOW.values()) for visit in plan.visits}
+            as_planned = planned.items() <= windows[subject].items()
+            if not as_planned or compare(connection, plan, now):
+                found.append(subject)
+    return found
+
+
+def _windows(connection: Connection, subjects: Sequence[str]) -> dict[str, dict[str, tuple[object, ...]]]:
+    """subject → visit → the window that is written"""
+    found: dict[str, dict[str, tuple[object, ...]]] = {subject: {} for subject in subjects}
+    columns = [getattr(Assessment, name) for name in WINDOW]
+    rows = select(Assessment.subject, Assessment.visit, *columns).where(Assessment.subject.in_(subjects))
+    for subject, visit, *window in connection.execute(rows):
+        found[subject][visit] = tuple(window)
+    return found
 
 
 def _write_windows(connection: Connection, plan: Plan, entry: Entry) -> None:

@@ -1,21 +1,26 @@
-"""A text comes in: it is kept for the nurse, and STOP and START are obeyed at once.
+"""A text comes in: it is kept for the nurse, STOP and START are obeyed at once, and the patient is answered.
 
-A number that belongs to no patient now leaves no trace. The carrier's own reference makes a doubled callback one reply.
+What she wrote is never an answer to a questionnaire. A number that belongs to no patient now leaves no trace. The
+carrier's own reference makes a doubled callback one reply.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
 from epro.acts import patients
+from epro.acts.bot import answer
+from epro.acts.enrolment import today
 from epro.protocol import Protocol
 from epro.store import facts
 from epro.store.audit import CARRIER, entry
 from epro.store.contacts import Cipher
 from epro.store.models import Contact, Patient, Reply
+from scheduler.ledger import next_text_at
 from scheduler.replies import Understood, understand
 
 
@@ -28,15 +33,19 @@ class Incoming:
     body: str = field(repr=False)
 
 
-def keep(connection: Connection, protocol: Protocol, cipher: Cipher, text: Incoming, now: datetime) -> None:
-    """Keep a reply with the patient who has this number now; a phone that patients share speaks for all of them."""
+def keep(connection: Connection, protocol: Protocol, cipher: Cipher, text: Incoming, now: datetime) -> str | None:
+    """Keep a reply with the patient who has this number now; a phone that patients share speaks for all of them.
+
+    Returns the answer to send back, at most one a day to each thing she asks for; None = none.
+    """
     found = _patients_with(connection, cipher, text.sender)
     for subject, _ in found:
         facts.lock(connection, subject)
     if not found or _is_kept(connection, text.carrier_ref):
-        return
+        return None
     subject, site = found[0]
     understood = understand(text.body)
+    said_before = _said_today(connection, protocol, cipher, text.sender, understood, now)
     with entry(connection, chain=site, action="reply received", by=CARRIER, at=now) as opened:
         opened.insert(
             Reply,
@@ -47,9 +56,34 @@ def keep(connection: Connection, protocol: Protocol, cipher: Cipher, text: Incom
             understood_as=understood.value,
             received_at=now,
         )
-    if understood is not Understood.OTHER:
+    if understood in (Understood.STOP, Understood.START):
         for subject, _ in found:
             patients.opt(connection, protocol, subject, out=understood is Understood.STOP, by=CARRIER, now=now)
+    return None if said_before else _answer(connection, protocol, subject, understood, now)
+
+
+def _answer(connection: Connection, protocol: Protocol, subject: str, understood: Understood, now: datetime) -> str:
+    known = patients.known_patient(connection, subject)
+    due_at = next_text_at(connection, subject) if understood is Understood.LATER else None
+    return answer(
+        understood,
+        known.language,
+        phone=protocol.sites[known.site].phone,
+        next_on=due_at.astimezone(ZoneInfo(known.zone)).date() if due_at else None,
+    )
+
+
+def _said_today(
+    connection: Connection, protocol: Protocol, cipher: Cipher, sender: str, understood: Understood, now: datetime
+) -> bool:
+    """Whether this phone has said the same today: a machine that answers by itself is answered once."""
+    midnight = datetime.combine(today(protocol, now), time(0), protocol.zone).astimezone(UTC)
+    the_same = select(Reply.id).where(
+        Reply.address_hash.in_(cipher.digests(sender)),
+        Reply.understood_as == understood.value,
+        Reply.received_at >= midnight,
+    )
+    return connection.execute(the_same.limit(1)).first() is not None
 
 
 def _patients_with(connection: Connection, cipher: Cipher, address: str) -> list[tuple[str, str]]:

@@ -9,12 +9,14 @@ import click
 
 COMMANDS = {  # command: (module, one line of help)
     "check": ("checking", "Read a trial file and say what it means, or what is wrong with it."),
+    "doctor": ("doctoring", "Say of each part of this installation that it is well, or what to do."),
     "release": ("serving", "Bring the database to this version and take the trial file in."),
     "serve": ("serving", "Serve the patients' and the staff's pages."),
     "clock": ("serving", "Send the texts that are due, until stopped."),
     "demo": ("demo", "Show the whole job on a simulated trial."),
     "enrol": ("enrolling", "Enrol one patient."),
     "import": ("enrolling", "Enrol every patient of a CSV file, or none."),
+    "stopped": ("stopping", "Prove that nothing more is sent to a patient, and list what left before."),
     "export": ("exporting", "Write the trial folder for analysis."),
     "report": ("exporting", "Analyse a trial folder and write the report."),
     "score": ("scoring", "Score a file of answers; no trial and no server needed."),

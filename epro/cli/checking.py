@@ -11,6 +11,7 @@ from rich.table import Table
 
 import questionnaires
 from epro.checking import check as check_file
+from epro.checking import warnings_of
 from epro.opening import system_clock
 from epro.protocol import Protocol, read_document, what_live_lacks
 from questionnaires.definition import Instrument
@@ -19,9 +20,13 @@ from questionnaires.located import Refused
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--sender", envvar="EPRO_TWILIO_SENDER", default="", help="What texts come from: a number or a name.")
+@click.option("--address", envvar="EPRO_PUBLIC_URL", default="https://epro.example", help="What links begin with.")
 @click.option("--json", "as_json", is_flag=True, help="Print faults, or the trial's outline, as JSON.")
-def check(file: Path, as_json: bool) -> None:
+def check(file: Path, sender: str, address: str, as_json: bool) -> None:
     """Read a trial file, or the description of a questionnaire, and say what it means, or what is wrong with it.
+
+    Of a trial's texts it also says what they give away and what they cost.
 
     Example: epro check epro/trials/breclim-2.toml
     """
@@ -38,10 +43,15 @@ def check(file: Path, as_json: bool) -> None:
             click.echo(str(refused), err=True)
         raise SystemExit(1) from None
     lacks = what_live_lacks(protocol)
+    warnings = warnings_of(protocol, sender=sender, address=address)
     if as_json:
-        click.echo(json.dumps({"ok": not lacks, "missing_for_live": lacks, **_outline(protocol)}, ensure_ascii=False))
+        said = [{"file": w.file, "line": w.line, "what": w.what, "cure": w.cure} for w in warnings]
+        told = {"ok": not lacks, "missing_for_live": lacks, "warnings": said, **_outline(protocol)}
+        click.echo(json.dumps(told, ensure_ascii=False))
     else:
         _print(protocol)
+        for warning in warnings:
+            click.echo(f"warning: {warning}", err=True)
         for thing in lacks:
             click.echo(f"live = true is refused for now; still missing: {thing}", err=True)
     raise SystemExit(1 if lacks else 0)
@@ -111,7 +121,8 @@ def _print(protocol: Protocol) -> None:
     if quiet:
         console.print(f"No text leaves between {quiet.start:%H:%M} and {quiet.end:%H:%M} of the patient's clock.")
     for (code, language), wording in protocol.wordings.items():
-        kind = "a demonstration, not the licensed questionnaire" if wording.demonstration else "licensed wording"
+        kind = "free words" if wording.redistributable else "licensed words"
+        kind = "a demonstration, not the licensed questionnaire" if wording.demonstration else kind
         console.print(f"{code} is asked in {language} from pack {protocol.sections.wording[code]}: {kind}.")
 
 

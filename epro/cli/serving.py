@@ -8,7 +8,16 @@ import click
 
 from epro.acts.trial import refuse_changed_words
 from epro.house import House
-from epro.opening import carrier_of, letters_of, open_house, sending_clock, system_clock
+from epro.opening import (
+    carrier_of,
+    chores_of,
+    hands_of,
+    letters_of,
+    open_house,
+    pace_of,
+    sending_clock,
+    system_clock,
+)
 from epro.settings import Settings, read_settings
 from epro.store.audit import Actor
 from epro.store.database import reading, writing
@@ -63,12 +72,16 @@ def clock() -> None:
     from scheduler.clock import run
 
     house = released(open_house(read_settings()))
+    carrier = carrier_of(house)
     run(
         house.engine,
         sending_clock(house.engine),
         letters_of(house),
-        carrier_of(house),
+        carrier,
         every_seconds=house.settings.tick_seconds,
+        pace=pace_of(house),
+        hands=hands_of(house),
+        chores=chores_of(house, carrier),
     )
 
 

@@ -11,13 +11,23 @@ from epro.refusals import NoSuchPatient, Refusal
 from epro.settings import SettingsRefused
 from epro.store import database
 from questionnaires.located import Refused
+from scheduler.alone import AnotherSender, InsideWebServer
 
+SAID_IN_WORDS = (
+    Refused,
+    Refusal,
+    SettingsRefused,
+    NotReadyForLive,
+    database.DatabaseUnavailable,
+    AnotherSender,
+    InsideWebServer,
+)
 NO_TABLE = ("no such table", "does not exist")
 
 
 def in_words(error: Exception) -> str | None:
     """What to tell a person; None for an error that is ours and should be seen as such."""
-    if isinstance(error, (Refused, Refusal, SettingsRefused, NotReadyForLive, database.DatabaseUnavailable)):
+    if isinstance(error, SAID_IN_WORDS):
         return str(error)
     if isinstance(error, NoSuchPatient):
         return f"No patient has the subject id {error}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Connection, select
@@ -71,6 +71,10 @@ class Facts:
     @property
     def may_be_texted(self) -> bool:
         return self.texts_allowed and not self.opted_out and self.contact is not None and self.ended is None
+
+    def with_day(self, kind: str, on: date) -> Facts:
+        """The same patient, had this event happened on another day."""
+        return replace(self, events={**self.events, kind: replace(self.events[kind], on=on)})
 
     def _latest(self, *kinds: str) -> str | None:
         known = [kind for kind in kinds if kind in self.events]

@@ -6,7 +6,8 @@ Whatever is told twice is one thing.
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, current_app, request
+from flask import Blueprint, Response, abort, current_app, request
+from twilio.twiml.messaging_response import MessagingResponse  # type: ignore[import-untyped]
 
 import scheduler
 from epro.acts import replies
@@ -46,11 +47,16 @@ def receipt() -> tuple[str, int]:
 
 
 @pages.post("/reply")
-def reply() -> tuple[str, int]:
+def reply() -> tuple[str, int] | Response:
+    """The answer goes back in the reply to the carrier's call: a call that comes twice is answered once."""
     sender, carrier_ref = request.form.get("From", ""), request.form.get("MessageSid", "")
     if not sender or not carrier_ref:
         abort(400)
     text = Incoming(carrier_ref, sender, request.form.get("Body", ""))
     with writing() as connection:
-        replies.keep(connection, house().protocol, house().cipher, text, now())
-    return HANDLED
+        said = replies.keep(connection, house().protocol, house().cipher, text, now())
+    if said is None:
+        return HANDLED
+    answer = MessagingResponse()
+    answer.message(said)
+    return Response(str(answer), mimetype="text/xml")

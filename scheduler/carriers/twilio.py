@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from threading import local
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -130,6 +131,34 @@ class Twilio:
                 return Accepted(text.sid)
         return CannotTell() if any(not text.body for text in ours) else NotFound()
 
+    def why_not_let_in(self) -> str | None:
+        """Why Twilio does not let this account in, without its words; None when it does."""
+        try:
+            self.client.messages.list(limit=1)
+        except TwilioException as error:
+            return f"HTTP {getattr(error, 'status', None)}, code {getattr(error, 'code', None)}"
+        except (RequestException, ValueError):
+            return "it cannot be reached"
+        return None
+
+    def fetch(self, ref: str) -> Receipt | None:
+        try:
+            text = self.client.messages(ref).fetch()
+        except (TwilioException, RequestException, ValueError):
+            return None
+        status = STATUSES.get(str(text.status))
+        return Receipt(None, ref, status, _code_of(text)) if status else None
+
+    def redact(self, ref: str) -> bool:
+        try:
+            return not self.client.messages(ref).update(body="").body
+        except (TwilioException, RequestException, ValueError):
+            return False
+
+
+def _code_of(text: Any) -> int | None:
+    return int(text.error_code) if text.error_code else None
+
 
 def _silent_logger() -> logging.Logger:
     """The client logs what it asks for, and with it addresses; so does the layer below when it is told to debug."""
@@ -140,15 +169,21 @@ def _silent_logger() -> logging.Logger:
 
 
 class _OneTry(TwilioHttpClient):  # type: ignore[misc]
-    """The client's own transport, which also remembers the Retry-After of the last reply."""
+    """The client's own transport, which also remembers the Retry-After of this thread's last reply."""
 
-    retry_after: timedelta | None = None
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._last = local()
+
+    @property
+    def retry_after(self) -> timedelta | None:
+        return getattr(self._last, "retry_after", None)
 
     def request(self, *args: Any, **kwargs: Any) -> Response:
-        self.retry_after = None
+        self._last.retry_after = None
         response = super().request(*args, **kwargs)
         asked = (response.headers or {}).get("Retry-After", "")
-        self.retry_after = timedelta(seconds=int(asked)) if asked.isdecimal() else None
+        self._last.retry_after = timedelta(seconds=int(asked)) if asked.isdecimal() else None
         return response
 
 

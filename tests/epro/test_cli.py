@@ -177,3 +177,47 @@ def test_a_folder_that_is_no_trial_is_refused_in_words(epro, tmp_path):
 
     assert code == 1
     assert "analysis.toml" in err
+
+
+def test_a_patient_is_stopped_when_nothing_is_pending(epro, home):
+    epro("release")
+    epro(*ENROL)
+    code, out, _ = epro("stopped", "UME-001", "--json")
+    assert code == (1 if json.loads(out)["pending"] else 0)
+
+    code, out, err = epro("stopped", "UME-999")
+    assert (code, out) == (1, "")
+    assert "No patient has the subject id UME-999." in err
+
+
+def test_the_shipped_texts_give_nothing_away_and_a_sender_that_does_is_told(epro):
+    code, out, err = epro("check", DEFAULT_TRIAL, "--json")
+    assert (code, json.loads(out)["warnings"], err) == (0, [], "")
+
+    _, out, err = epro("check", DEFAULT_TRIAL, "--sender", "Onkologen")
+    assert "the sender says “Onkologen”" in err
+
+
+def test_the_doctor_says_what_to_do_and_when_all_is_well(epro, home):
+    code, out, _ = epro("doctor")
+    assert code == 1
+    assert "Run `epro release`." in out
+
+    epro("release")
+    code, out, _ = epro("doctor", "--json")
+    lines = {line["what"]: line for line in json.loads(out)}
+    assert code == 1
+    assert lines["database"]["ok"]
+    assert lines["clock"] == {"what": "clock", "ok": False, "found": "has never run", "cure": "Start `epro clock`."}
+    assert all(line["ok"] for name, line in lines.items() if name != "clock")
+
+
+def test_the_doctor_points_from_a_broken_trial_file_to_its_check(epro, home, monkeypatch, tmp_path):
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[trial]\n", encoding="utf-8")
+    monkeypatch.setenv("EPRO_TRIAL", str(broken))
+
+    code, out, _ = epro("doctor")
+
+    assert code == 1
+    assert "Run `epro check broken.toml`." in out

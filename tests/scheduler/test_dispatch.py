@@ -381,3 +381,40 @@ def test_a_number_that_does_not_exist_is_not_tried_again(patients: Patients, pen
 def test_a_receipt_of_someone_else_changes_nothing(patients: Patients, pen: Pen) -> None:
     assert receive(patients, "0" * 32, "delivered") is None
     assert patients.events("A") == ["planned"]
+
+
+# ---- several hands ----
+
+
+def test_many_hands_send_each_text_once(patients: Patients) -> None:
+    for n in range(60):
+        patients.anchors[f"P{n}"] = {"randomisation": RANDOMISED}
+    patients.replan(EARLY)
+    if patients.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite takes one writer at a time")
+    wire = Wire()
+
+    while scheduler.tick(patients.engine, DUE, Pen(patients), wire, hands=8).claimed:
+        pass
+
+    assert len(set(wire.took)) == len(wire.took) == 60
+
+
+def test_a_fault_in_one_hand_stops_the_others_and_loses_no_text(patients: Patients) -> None:
+    for n in range(40):
+        patients.anchors[f"P{n}"] = {"randomisation": RANDOMISED}
+    patients.replan(EARLY)
+    if patients.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite takes one writer at a time")
+    wire = Wire([Accepted("SM")] * 5 + [ZeroDivisionError()])
+
+    with pytest.raises(ZeroDivisionError):
+        scheduler.tick(patients.engine, DUE, Pen(patients), wire, hands=4)
+    for minute in range(2, 20):
+        now = DUE + minute * MINUTE
+        scheduler.reconcile(patients.engine, now, Pen(patients), wire)
+        scheduler.tick(patients.engine, now, Pen(patients), wire, hands=4)
+
+    states = [patients.states(subject)["invite/1"] for subject in patients.anchors]
+    assert states == ["accepted"] * 40
+    assert len(set(wire.took)) == len(wire.took)

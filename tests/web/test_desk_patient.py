@@ -1,5 +1,7 @@
 """One patient's page, and what staff record there. On both databases."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import func, select
 
@@ -90,12 +92,41 @@ def test_a_randomisation_brings_the_plan(nurse, desk):
 def test_a_corrected_date_moves_the_plan_and_stays_beside_the_first(nurse, desk):
     desk.enrol(consented_on=RANDOMISED["randomised_on"], **RANDOMISED)
 
-    response = nurse.record("randomisation/correction", randomised_on="2027-03-01", reason="typing error")
+    asked = {"randomised_on": "2027-03-01", "reason": "typing error"}
+    response = nurse.record("randomisation/correction", confirmed="yes", **asked)
 
     assert response.status_code == 303
     page = nurse.open(PAGE)
     assert "typing error" in page.words
     assert "replaced" in page.words
+
+
+def test_a_correction_shows_what_would_change_before_anything_is_saved(nurse, house, desk, course):
+    """A date wrong by 14 days, found after the first text has left."""
+    first_on = date(2027, 2, 15)
+    desk.enrol(consented_on=first_on, arm=RANDOMISED["arm"], randomised_on=first_on)
+    course.tick(NOW)
+    before = trail(house)
+
+    response = nurse.record("randomisation/correction", randomised_on="2027-03-01", reason="typing error")
+
+    assert response.status_code == 200
+    shown = response.text.split('class="preview"')[1].split("</form>")[0]
+    assert "With 2027-03-01 this would change" in shown
+    assert "Texts that would move" in shown
+    assert "2030-02-15" in shown  # three years later, as it stands
+    assert "2030-03-01" in shown  # and as it would
+    assert 'name="confirmed" value="yes"' in shown
+    assert trail(house) == before
+
+
+def test_a_correction_without_a_reason_is_refused_before_the_preview(nurse, desk):
+    desk.enrol(consented_on=RANDOMISED["randomised_on"], **RANDOMISED)
+
+    response = nurse.record("randomisation/correction", randomised_on="2027-03-01")
+
+    assert response.status_code == 422
+    assert "Say why the date is corrected." in response.text
 
 
 @pytest.mark.parametrize(("what", "fields"), [("death", {}), ("withdrawal", {"reason": "own wish"})])

@@ -10,8 +10,8 @@ from epro.store.database import open_engine
 from epro.web.app import create_app
 from epro.web.health import what_is_wrong
 from scheduler.carriers.console import Console
-from scheduler.clock import Pulse
 from scheduler.ledger import Health
+from scheduler.pulse import Pulse
 from tests.epro.conftest import NOW
 from tests.web.conftest import Browser
 

@@ -1,21 +1,27 @@
 """What the carrier tells us."""
 
 from dataclasses import replace
+from datetime import date
 from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import select
 from twilio.request_validator import HMAC_SHA256, RequestValidator
 
+from epro.acts import patients
+from epro.acts.bot import answer
 from epro.opening import letters_of
+from epro.queries.written import written
 from epro.settings import Settings
 from epro.store import facts
 from epro.store.database import reading
-from epro.store.models import Audit, Reply
+from epro.store.models import Answer, Audit, Reply
 from epro.web.app import create_app
 from scheduler import ledger
 from scheduler.dispatch import tick
 from scheduler.ports import Accepted
+from scheduler.replies import Understood
+from scheduler.texts import segments
 from tests.web.conftest import rows_of
 
 SECRET = "the carrier's secret"
@@ -45,7 +51,9 @@ def carrier(app):
         headers = {"X-Twilio-Signature": signature}
         if algorithm:
             headers["X-Twilio-Webhooks-Signature-Settings"] = f"algorithm={algorithm}"
-        return app.test_client().post(path, data=fields, headers=headers).status_code
+        response = app.test_client().post(path, data=fields, headers=headers)
+        call.answered = response.text
+        return response.status_code
 
     return call
 
@@ -67,7 +75,7 @@ def replies_of(house):
 def test_a_reply_is_kept_unread_for_the_nurse_with_its_audit_entry(house, desk, carrier):
     desk.enrol()
 
-    assert carrier("/webhooks/twilio/reply", reply("Jag mår illa idag, åäö & co")) == 204
+    assert carrier("/webhooks/twilio/reply", reply("Jag mår illa idag, åäö & co")) == 200
 
     (kept,) = replies_of(house)
     assert (kept.subject, kept.understood_as) == ("UME-001", "other")
@@ -97,8 +105,78 @@ def test_a_doubled_callback_is_one_reply(house, desk, carrier):
     carrier("/webhooks/twilio/reply", reply("STOP"))
     once = rows_of(house)
 
-    assert carrier("/webhooks/twilio/reply", reply("STOP")) == 204
+    assert carrier("/webhooks/twilio/reply", reply("STOP")) == 204  # and is answered once
     assert rows_of(house) == once
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("Stopp", "inga fler sms"),
+        ("hjälp!", "RING"),
+        ("SENARE", "igen"),
+        ("ring", "ringer upp"),
+        ("Jag mår illa", "inte läsa"),
+        ("3", "inte läsa"),  # never an answer to a questionnaire
+    ],
+)
+def test_a_patient_is_answered_once_a_day_with_whom_to_call(house, desk, carrier, clock, body, said):
+    desk.enrol()
+    phone = house.protocol.sites["UME"].phone
+
+    assert carrier("/webhooks/twilio/reply", reply(body, sid="SM1")) == 200
+    assert said in carrier.answered
+    assert phone in carrier.answered
+    assert carrier("/webhooks/twilio/reply", reply(body, sid="SM2")) == 204
+
+    clock.wait(days=1)
+    assert carrier("/webhooks/twilio/reply", reply(body, sid="SM3")) == 200
+    with reading(house.engine) as connection:
+        assert connection.execute(select(Answer.id)).all() == []
+
+
+def test_who_asks_for_later_is_told_the_day_of_her_next_reminder(house, desk, carrier):
+    desk.enrol()
+
+    carrier("/webhooks/twilio/reply", reply("senare"))
+
+    with reading(house.engine) as connection:
+        due_at = ledger.next_text_at(connection, "UME-001")
+    assert f"{due_at.astimezone(house.protocol.zone):%Y-%m-%d}" in carrier.answered
+
+
+def test_who_asks_for_later_when_nothing_more_is_planned_is_given_a_person(house, desk, carrier):
+    desk.enrol(texts_allowed=False)
+
+    carrier("/webhooks/twilio/reply", reply("senare"))
+
+    assert "ingen senare påminnelse" in carrier.answered
+
+
+@pytest.mark.parametrize("language", ["sv", "en", "ku"])
+@pytest.mark.parametrize("understood", list(Understood))
+def test_every_answer_of_the_bot_is_one_segment(understood, language):
+    said = answer(understood, language, phone="070-174 06 95", next_on=date(2027, 3, 29))
+
+    assert segments(said).count == 1
+
+
+def test_what_she_wrote_stands_on_the_worklist_until_somebody_has_spoken_to_her(house, desk, carrier, clock):
+    desk.enrol("UME-001")
+    desk.enrol("UME-002", phone="070-174 06 07")
+    carrier("/webhooks/twilio/reply", reply("ring", sid="SM1"))
+    carrier("/webhooks/twilio/reply", reply("Jag mår illa", sender="+46701740607", sid="SM2"))
+
+    def waiting():
+        with reading(house.engine) as connection:
+            return [(one.subject, one.asks_for_a_call, one.body) for one in written(connection, house.cipher, clock())]
+
+    assert waiting() == [("UME-001", True, "ring"), ("UME-002", False, "Jag mår illa")]
+    clock.wait(hours=1)
+    desk.now = clock()
+    desk.act(patients.record, "UME-001", kind=facts.SEEN_ALIVE, on=date(2027, 3, 1))
+
+    assert waiting() == [("UME-002", False, "Jag mår illa")]
 
 
 def test_a_phone_that_two_patients_share_stops_both(house, desk, carrier):
@@ -149,7 +227,7 @@ def test_an_unsigned_call_is_refused(app):
 def test_the_newer_signature_is_understood_and_an_unknown_one_refused(desk, carrier, app):
     desk.enrol()
 
-    assert carrier("/webhooks/twilio/reply", reply("Hej"), algorithm=HMAC_SHA256) == 204
+    assert carrier("/webhooks/twilio/reply", reply("Hej"), algorithm=HMAC_SHA256) == 200
     headers = {"X-Twilio-Signature": "x", "X-Twilio-Webhooks-Signature-Settings": "algorithm=HMAC_MD5"}
     assert app.test_client().post("/webhooks/twilio/reply", data=reply("Hej"), headers=headers).status_code == 403
 

@@ -18,6 +18,7 @@ from epro.web.accounts import sign_out
 from epro.web.desk.gate import allowed, may_see_arm, pages
 from epro.web.desk.inputs import by_field, needed_day, needed_phone, typed
 from epro.web.house import house, now, reading, staff, writing
+from scheduler.changes import Changes
 
 Answer = Response | tuple[str, int]
 
@@ -42,6 +43,9 @@ def randomise(subject: str) -> Answer:
 @pages.post("/patients/<subject>/randomisation/correction")
 @allowed("patients.randomise")
 def correct_randomisation(subject: str) -> Answer:
+    """First what the correction would do, then, confirmed, the correction."""
+    if typed("confirmed") != "yes":
+        return _preview_correction(subject)
     return _act(
         subject,
         "correction",
@@ -148,7 +152,21 @@ def _act(subject: str, form: str, said: str, act: Callable[[Connection, dict[str
     return redirect(url_for("desk.patient", subject=subject), 303)
 
 
-def _page(subject: str, *, form: str = "", errors: dict[str, list[str]] | None = None) -> str:
+def _preview_correction(subject: str) -> Answer:
+    try:
+        on, reason = needed_day("randomised_on"), typed("reason")
+        with reading() as connection:
+            changes = patients.preview_correction(
+                connection, house().protocol, subject, on=on, reason=reason, now=now()
+            )
+    except Refusal as refusal:
+        return _page(subject, form="correction", errors=by_field(refusal.wrongs)), 422
+    return _page(subject, form="correction", preview=changes), 200
+
+
+def _page(
+    subject: str, *, form: str = "", errors: dict[str, list[str]] | None = None, preview: Changes | None = None
+) -> str:
     protocol = house().protocol
     with reading() as connection:
         shown = timeline(connection, protocol, subject, now())
@@ -162,6 +180,7 @@ def _page(subject: str, *, form: str = "", errors: dict[str, list[str]] | None =
         arm=arm,
         form=form,
         errors=errors or {},
+        preview=preview,
         typed=request.form,
         here=url_for("desk.patient", subject=subject),
     )

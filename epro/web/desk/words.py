@@ -105,6 +105,12 @@ def step_name(code: str) -> str:
     return str(gettext("invitation") if n == 0 else gettext("reminder %(n)s", n=n))
 
 
+def text_of_key(key: str) -> str:
+    """A text by its visit and its rung: its key is subject/visit/step/channel/copy."""
+    visit, step = key.split("/")[-4:-2]
+    return f"{visit_title(visit)}, {step_name(step)}"
+
+
 def weekday(on: date) -> str:
     """The day of the week in short: it helps to choose when to call."""
     return str(format_date(on, "EEE"))
@@ -148,6 +154,7 @@ def _words() -> dict[str, object]:
         "MODES": MODES,
         "visit_title": visit_title,
         "step_name": step_name,
+        "text_of_key": text_of_key,
         "weekday": weekday,
         "zip": zip,
         "instant": instant,

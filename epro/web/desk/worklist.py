@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from epro.queries.timeline import subjects_like
 from epro.queries.worklist import worklist
+from epro.queries.written import written
 from epro.web.desk.gate import allowed, may, own_sites, pages, sites_here
 from epro.web.house import house, now, reading
 from scheduler import arrows, ledger
@@ -23,19 +24,16 @@ def landing() -> str | Response:
     if not may("patients.read"):
         return redirect(url_for("desk.completion_table"))
     protocol, chosen = house().protocol, _chosen()
+    sites = [chosen["site"]] if chosen["site"] else own_sites()
     with reading() as connection:
-        lists = worklist(
-            connection,
-            protocol,
-            now(),
-            sites=[chosen["site"]] if chosen["site"] else own_sites(),
-            visit=chosen["visit"],
-        )
+        lists = worklist(connection, protocol, now(), sites=sites, visit=chosen["visit"])
+        replies = written(connection, house().cipher, now(), sites=sites)
         sending = ledger.health(connection, now())
     to_call = {(one.form.subject, one.form.visit) for one in lists.unreachable if arrows.UNKNOWN not in one.why}
     return render_template(
         "desk/worklist.html",
         lists=lists,
+        replies=replies,
         to_call=to_call,
         sending=sending,
         sites=sites_here(),

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = 'be7b63edf487'
+revision = '60a031643f33'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -301,6 +301,7 @@ def upgrade() -> None:
     sa.Column('outcome', sa.String(length=16), nullable=True),
     sa.Column('code', sa.Integer(), nullable=True),
     sa.Column('not_found_at', Instant(), nullable=True),
+    sa.Column('redacted_at', Instant(), nullable=True),
     sa.ForeignKeyConstraint(['message'], ['message.id'], name=op.f('fk_attempt_message')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_attempt')),
     sa.UniqueConstraint('message', 'n', name=op.f('uq_attempt_message')),

