@@ -14,11 +14,18 @@ def trial(forms, *, randomised=2):
     subjects["randomised_on"] = pd.Timestamp("2027-01-01")
     table = pd.DataFrame(forms, columns=["subject", "state", "expected", "n"]).assign(visit="M3", instrument="qlq-c30")
     answers = [
-        {"subject": form.subject, "visit": "M3", "instrument": "qlq-c30", "item": f"q{item}", "value": 1}
+        {
+            "subject": form.subject,
+            "visit": "M3",
+            "instrument": "qlq-c30",
+            "item": f"q{item}",
+            "value": 1,
+            "state": "answered",
+        }
         for form in table.itertuples()
         for item in range(form.n)
     ]
-    columns = ["subject", "visit", "instrument", "item", "value"]
+    columns = ["subject", "visit", "instrument", "item", "value", "state"]
     return SimpleNamespace(subjects=subjects, forms=table, answers=pd.DataFrame(answers, columns=columns))
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from analysis import mmrm
 from analysis.mmrm.covariances import CODES, Structure
@@ -69,6 +70,32 @@ def test_with_complete_data_and_one_visit_it_is_analysis_of_covariance():
     assert row["estimate"] == pytest.approx(beta[2], rel=1e-9)
     assert row["se"] == pytest.approx(se, rel=1e-9)
     assert row["df"] == pytest.approx(len(data) - 3, rel=1e-6)
+
+
+def test_the_difference_of_two_visits_of_complete_patients_is_that_of_the_paired_t_test():
+    """Witness: scipy.stats.ttest_rel. The default form of Kenward and Roger does not give its standard error."""
+    data = trial(visits=["M3", "M6"], missing=0)
+    wide = data.pivot(index="subject", columns="visit", values="chg")
+    paired = stats.ttest_rel(wide["M6"], wide["M3"])
+
+    row = fitted(data, "chg ~ visit").contrasts("visit").iloc[0]
+
+    assert row["t"] == pytest.approx(paired.statistic, rel=1e-8)
+    assert row["df"] == pytest.approx(paired.df, rel=1e-6)
+    assert row["p"] == pytest.approx(paired.pvalue, rel=1e-6)
+
+
+def test_bias_reduced_robust_errors_of_two_arms_at_one_visit_are_welchs():
+    """Witness: scipy.stats.ttest_ind with unequal variances; its df are near those of Bell and McCaffrey."""
+    data = trial(visits=["M3"], missing=0)
+    data.loc[data["arm"] == "B", "chg"] *= 3
+    data = data.drop(data.index[data["arm"] == "A"][:15])
+    welch = stats.ttest_ind(*(data.loc[data["arm"] == arm, "chg"] for arm in "BA"), equal_var=False)
+
+    row = fitted(data, "chg ~ arm", inference="empirical-bias-reduced").contrasts("arm").iloc[0]
+
+    assert row["t"] == pytest.approx(welch.statistic, rel=1e-8)
+    assert 20 < row["df"] < len(data) - 2
 
 
 @settings(max_examples=5, deadline=None)
