@@ -90,6 +90,19 @@ def test_identical_strata_give_the_unstratified_direction_and_merging_arms_none(
         gray(time, cause, ["A"] * 200, of=1)
 
 
+def test_the_order_of_patients_and_one_censored_at_zero_change_nothing():
+    rng = np.random.default_rng(4)
+    time, cause, arm = rng.exponential(10, 100).round(1) + 0.1, rng.integers(0, 3, 100), np.tile([0, 1], 50)
+    order = rng.permutation(100)
+    shuffled = [np.append(each[order], 0) for each in (time, cause, arm)]
+
+    assert gray(*shuffled, of=1).chi_square == pytest.approx(gray(time, cause, arm, of=1).chi_square, rel=1e-10)
+    one = fine_gray(time, cause, pd.DataFrame({"arm": arm}), of=1).terms.loc["arm"]
+    other = fine_gray(*shuffled[:2], pd.DataFrame({"arm": shuffled[2]}), of=1).terms.loc["arm"]
+    assert other["coef"] == pytest.approx(one["coef"], rel=1e-8)
+    assert other["se"] == pytest.approx(one["se"], rel=0.02)  # one more patient, censored before anybody else
+
+
 def test_a_cause_that_nobody_had_is_refused_with_those_there_are(cirrhosis):
     with pytest.raises(CannotEstimate, match="no event has the cause 3; there are 1, 2"):
         gray(*cirrhosis, of=3)

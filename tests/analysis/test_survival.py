@@ -153,6 +153,36 @@ def test_a_patient_censored_at_zero_changes_no_test_and_no_hazard_ratio():
     assert other.loc["arm", "coef"] == pytest.approx(one.loc["arm", "coef"], rel=1e-9)
 
 
+def test_a_patient_censored_at_zero_changes_no_curve_after_it():
+    time, event, _, _ = followed()
+    more = kaplan_meier(np.append(time, 0), np.append(event, False)).survival_at(15).loc["all"]
+
+    assert more.tolist() == pytest.approx(kaplan_meier(time, event).survival_at(15).loc["all"].tolist())
+
+
+def test_strata_that_say_the_same_twice_are_the_same_strata():
+    time, event, arm, strata = followed()
+    twice = pd.DataFrame({"site": strata, "city": np.array(["x", "y", "z"])[strata]})
+    covariates = pd.DataFrame({"arm": arm})
+
+    assert logrank(time, event, arm, strata=twice).chi_square == logrank(time, event, arm, strata=strata).chi_square
+    one, other = (cox(time, event, covariates, strata=each).terms for each in (strata, twice))
+    assert other.loc["arm", "coef"] == pytest.approx(one.loc["arm", "coef"], rel=1e-10)
+
+
+def test_the_order_of_rows_changes_no_hazard_ratio_and_no_test_of_its_constancy():
+    time, event, arm, strata = followed()
+    order = np.random.default_rng(9).permutation(len(time))
+
+    one = cox(time, event, pd.DataFrame({"arm": arm}), strata=strata)
+    other = cox(time[order], event[order], pd.DataFrame({"arm": arm[order]}), strata=strata[order])
+
+    assert other.terms.loc["arm", "coef"] == pytest.approx(one.terms.loc["arm", "coef"], rel=1e-10)
+    for scale in ("km", "rank", "identity", "log"):
+        chi = [ph_test(model, scale=scale).table.loc["GLOBAL", "chi_square"] for model in (one, other)]
+        assert chi[1] == pytest.approx(chi[0], rel=1e-8)
+
+
 def test_a_covariate_moved_and_stretched_stretches_its_coefficient():
     time, event, arm, strata = followed()
     age = np.random.default_rng(5).normal(60, 10, len(time))
