@@ -12,8 +12,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from analysis.mmrm.design import Design, Numbers, Scaled
+from analysis.mmrm.design import Design, Numbers
 from analysis.mmrm.likelihood import Point
+from analysis.mmrm.products import Scaled
 
 Method = Literal[
     "satterthwaite",

@@ -11,10 +11,11 @@ import pandas as pd
 from scipy import stats
 
 from analysis.mmrm.covariances import CODES, NAMES, Code, Structure
-from analysis.mmrm.design import Design, EqualMeans, Numbers, Scaled, design
+from analysis.mmrm.design import Design, EqualMeans, Numbers, design
 from analysis.mmrm.fitting import maximised
 from analysis.mmrm.inference import METHODS, Inference, Method, inference_of
 from analysis.mmrm.likelihood import Likelihood, Point
+from analysis.mmrm.products import Scaled, reduced
 from analysis.results import BadInput, CannotEstimate, Result
 
 FALLBACK: tuple[Code, ...] = ("toeph", "ar1h", "csh", "cs")
@@ -185,10 +186,9 @@ def fit(
     """
     code, method = _asked(covariance, inference)
     equal = None if equal_means is None else EqualMeans(*equal_means)
-    read, scaled = design(formula, data, subject=subject, visit=visit, equal_means=equal)
+    read, scaled = reduced(design(formula, data, subject=subject, visit=visit, equal_means=equal))
     refused: dict[str, str] = {}
-    order = _order(code, fallback)
-    for structure in order:
+    for structure in _order(code, fallback):
         try:
             _check_numbers(structure, read)
             point = maximised(Likelihood(scaled.products, Structure(structure, len(read.levels)), reml))

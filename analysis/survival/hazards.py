@@ -11,7 +11,7 @@ from scipy import stats
 
 from analysis.results import BadInput, CannotEstimate, Result
 from analysis.survival.outcome import CONFIDENCE, Mask, Numbers, labels, outcome, started
-from analysis.survival.partial import At, Partial, Ties, maximised
+from analysis.survival.partial import At, Counts, Partial, Ties, maximised
 
 LARGEST_SE = 50.0  # of a covariate in its own SDs: beyond it the likelihood has no maximum
 COLLINEAR = 1e-9  # smallest eigenvalue of the covariates' correlations
@@ -36,7 +36,6 @@ class Cox(Result):
     ties: Ties
     clusters: int | None
     _at: At
-    _scale: Numbers
 
     def title(self) -> str:
         se = "" if self.clusters is None else f", robust by {self.clusters} clusters"
@@ -68,6 +67,50 @@ def cox(
     Raises BadInput, and CannotEstimate when a covariate does not vary, or the likelihood has no maximum (an arm
     without events, covariates that determine each other).
     """
+    read = _read(time, event, covariates, strata, start, cluster, ties)
+    at = _maximum(read.partial, read.names)
+    covariance = np.asarray(np.linalg.inv(at.information), dtype=np.float64)
+    naive = np.sqrt(np.diag(covariance)) / read.spread
+    if read.clusters is not None:
+        summed = np.zeros((read.clusters.max() + 1, len(read.spread)))
+        np.add.at(summed, read.clusters, at.residuals @ covariance)
+        covariance = np.asarray(summed.T @ summed)
+    terms = _terms(at.beta / read.spread, np.sqrt(np.diag(covariance)) / read.spread, read.names)
+    null = read.partial.at(np.zeros(len(read.spread)))
+    return Cox(
+        terms=terms if read.clusters is None else terms.assign(naive_se=naive),
+        tests=_tests(at, null, covariance),
+        n=len(read.partial.x),
+        events=int(read.partial.event.sum()),
+        excluded=read.excluded,
+        loglik=at.loglik,
+        loglik_null=null.loglik,
+        ties=read.partial.ties,
+        clusters=None if read.clusters is None else int(read.clusters.max() + 1),
+        _at=at,
+    )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Complete rows, covariates in their own SDs (spread, (k,)) around their means; clusters: codes."""
+
+    partial: Partial
+    names: list[str]
+    spread: Numbers
+    clusters: Counts | None
+    excluded: int
+
+
+def _read(
+    time: ArrayLike,
+    event: ArrayLike,
+    covariates: pd.DataFrame,
+    strata: ArrayLike | pd.DataFrame | None,
+    start: ArrayLike | None,
+    cluster: ArrayLike | None,
+    ties: str,
+) -> _Read:
     times, events = outcome(time, event)
     begun = started(start, times)
     if len(covariates) != len(times):
@@ -84,28 +127,7 @@ def cox(
     spread = x.std(axis=0, ddof=1)
     x = (x - x.mean(axis=0)) / spread
     partial = Partial(begun[complete], times[complete], events[complete], stratum[complete], x, ties)  # type: ignore[arg-type]
-    at = _maximum(partial, list(data.columns))
-    covariance = np.asarray(np.linalg.inv(at.information), dtype=np.float64)
-    naive = np.sqrt(np.diag(covariance)) / spread
-    if groups is not None:
-        summed = np.zeros((groups.max() + 1, x.shape[1]))
-        np.add.at(summed, groups, at.residuals @ covariance)
-        covariance = np.asarray(summed.T @ summed)
-    terms = _terms(at.beta / spread, np.sqrt(np.diag(covariance)) / spread, data.columns)
-    null = partial.at(np.zeros(len(spread)))
-    return Cox(
-        terms=terms if groups is None else terms.assign(naive_se=naive),
-        tests=_tests(at, null, covariance),
-        n=len(kept),
-        events=int(partial.event.sum()),
-        excluded=len(data) - len(kept),
-        loglik=at.loglik,
-        loglik_null=null.loglik,
-        ties=partial.ties,
-        clusters=None if groups is None else int(groups.max() + 1),
-        _at=at,
-        _scale=spread,
-    )
+    return _Read(partial, [str(name) for name in data], spread, groups, len(data) - len(kept))
 
 
 def _maximum(partial: Partial, names: Sequence[str]) -> At:
@@ -122,10 +144,10 @@ def _maximum(partial: Partial, names: Sequence[str]) -> At:
     return at
 
 
-def _terms(coef: Numbers, se: Numbers, names: "pd.Index[str]") -> pd.DataFrame:
+def _terms(coef: Numbers, se: Numbers, names: list[str]) -> pd.DataFrame:
     z, half = coef / se, float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * se
     columns = {"coef": coef, "se": se, "hr": np.exp(coef), "lower": np.exp(coef - half), "upper": np.exp(coef + half)}
-    return pd.DataFrame({**columns, "z": z, "p": 2 * stats.norm.sf(np.abs(z))}, index=names.rename("term"))
+    return pd.DataFrame({**columns, "z": z, "p": 2 * stats.norm.sf(np.abs(z))}, index=pd.Index(names, name="term"))
 
 
 def _tests(at: At, null: At, covariance: Numbers) -> pd.DataFrame:

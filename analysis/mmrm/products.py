@@ -1,0 +1,132 @@
+"""To which cross-products do the rows of a design come down, and which of its columns do they determine?"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from analysis.mmrm.design import ROWS_AT_ONCE, CollinearDesign, ConstantOutcome, Design, Numbers, dense
+from analysis.mmrm.likelihood import CrossProducts
+from analysis.results import CannotEstimate
+
+SAMPLED_ROWS = 5_000
+ALIASED = 1e-9  # share of a column's squares that no earlier column explains
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scaled:
+    """Cross-products of columns of length 1 and of what is left of the outcome after least squares, of variance 1.
+
+    Coefficients of the data = offset + scale * coefficients of these.
+    """
+
+    products: CrossProducts
+    offset: Numbers
+    scale: Numbers
+    outcome_scale: float
+
+    @property
+    def deviance_shift(self) -> Numbers:
+        """(2,) to add to the deviance of these for that of the data: maximum likelihood, restricted likelihood."""
+        n, p = self.products.rows, len(self.scale)
+        log = 2 * np.log(self.outcome_scale)
+        columns = 2 * np.log(self.outcome_scale / self.scale).sum()
+        return np.array([n * log, (n - p) * log + columns])
+
+
+def reduced(whole: Design) -> tuple[Design, Scaled]:
+    """The design with the columns that can be told apart, and its cross-products. Raises CannotEstimate."""
+    gram, offset = _summed(whole)
+    q = len(whole.columns) + 1
+    squares = np.asarray(gram.reshape((-1, q * q))[_same_visit(whole.seen)].sum(axis=0)).reshape(q, q)
+    kept = _kept(squares[:-1, :-1], whole.names, may_drop=whole.equal_means is not None)
+    return replace(whole, columns=whole.columns[kept]), _scaled(whole, gram, offset, squares, kept)
+
+
+def _summed(whole: Design) -> tuple[sparse.csr_array, Numbers]:
+    """(patterns m m, q q) products of the design and of the outcome less an offset, and that offset (p,).
+
+    The offset keeps a large mean from swallowing the digits of the squares; any will do that is near.
+    """
+    m, p = len(whole.levels), len(whole.columns)
+    q = p + 1
+    some = whole.frame.iloc[:: max(1, len(whole.frame) // SAMPLED_ROWS)]
+    offset = _near(whole.matrix(some), dense(whole.spec.lhs, some)[:, 0])
+    parts: list[tuple[NDArray[np.int64], NDArray[np.int64], Numbers]] = []
+    for pattern, x, y in whole.blocks():
+        z = np.concatenate([x, (y - x @ offset)[:, :, None]], axis=2)
+        at, column = np.nonzero((z != 0).any(axis=0))
+        compact = z[:, at, column]
+        products = compact.T @ compact
+        where = np.flatnonzero(whole.seen[pattern])[at]
+        row = (pattern * m + where[:, None]) * m + where
+        parts.append((row.ravel(), (column[:, None] * q + column).ravel(), products.ravel()))
+    rows, columns, values = (np.concatenate(each) for each in zip(*parts, strict=True))
+    shape = (len(whole.seen) * m * m, q * q)
+    return sparse.csr_array((values, (rows, columns)), shape=shape), offset
+
+
+def _near(x: Numbers, y: Numbers) -> Numbers:
+    """(p,) least-squares coefficients, the shortest where there are many, refined until only rounding is left."""
+    length = np.sqrt(np.maximum((x**2).sum(axis=0), 1e-300))
+    unit = x / length
+    found = np.zeros(x.shape[1])
+    for _ in range(3):
+        left = y - unit @ found
+        found = found + np.linalg.lstsq(unit.T @ unit, unit.T @ left, rcond=None)[0]
+    return np.asarray(found / length)
+
+
+def _same_visit(seen: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Rows of the gram that are a visit with itself."""
+    patterns, m = seen.shape
+    return np.asarray((np.arange(patterns)[:, None] * m * m + np.arange(m) * (m + 1)).ravel())
+
+
+def _kept(squares: Numbers, names: list[str], *, may_drop: bool) -> list[int]:
+    """Columns that no earlier ones determine."""
+    length = np.sqrt(np.diag(squares))
+    unit = squares / np.outer(np.where(length > 0, length, 1), np.where(length > 0, length, 1))
+    kept: list[int] = []
+    for column in range(len(unit)):
+        explained = np.linalg.lstsq(unit[np.ix_(kept, kept)], unit[kept, column], rcond=None)[0]
+        if unit[column, column] - unit[kept, column] @ explained > ALIASED:
+            kept.append(column)
+        elif not may_drop:
+            others = [names[at] for at, share in zip(kept, explained, strict=True) if abs(share) > 1e-6]
+            why = f"is determined by {', '.join(others)}" if others else "is 0 in all rows"
+            raise CollinearDesign(
+                f"{names[column]} {why}; leave out a term, or the visit at which an arm or a level has no forms"
+            )
+    return kept
+
+
+def _scaled(whole: Design, gram: sparse.csr_array, offset: Numbers, squares: Numbers, kept: list[int]) -> Scaled:
+    seen, n = whole.seen, len(whole.frame)
+    x, xy = squares[np.ix_(kept, kept)], squares[kept, -1]
+    if n - len(kept) < 1:
+        raise CannotEstimate(f"{n} rows are too few for {len(kept)} coefficients")
+    length = np.sqrt(np.diag(x))
+    fitted = np.linalg.solve(x / np.outer(length, length), xy / length) / length
+    variance = (squares[-1, -1] - xy @ fitted) / (n - len(kept))
+    spread = float(np.abs(whole.spec.lhs.get_model_matrix(whole.frame.iloc[:ROWS_AT_ONCE])).max())
+    if not variance > (1e-7 * max(spread, 1e-300)) ** 2:
+        raise ConstantOutcome("the outcome is constant, or the covariates determine it: nothing is left to explain")
+    sd = float(np.sqrt(variance))
+    turn = np.zeros((squares.shape[0], len(kept) + 1))
+    turn[kept, np.arange(len(kept))] = 1 / length
+    turn[kept, -1], turn[-1, -1] = -fitted / sd, 1 / sd
+    small = sparse.csr_array(turn)
+    turned = sparse.csr_array(gram @ sparse.csr_array(sparse.kron(small, small)))
+    patients = np.bincount(whole.patterns, minlength=len(seen)).astype(np.float64)
+    products = CrossProducts(seen, patients, turned, len(kept) + 1)
+    return Scaled(products, _offset(offset, kept, squares) + fitted, sd / length, sd)
+
+
+def _offset(offset: Numbers, kept: list[int], squares: Numbers) -> Numbers:
+    """The offset as a combination of the kept columns."""
+    if len(kept) == len(offset):
+        return offset
+    x = squares[:-1, :-1]
+    return np.asarray(np.linalg.solve(x[np.ix_(kept, kept)], x[kept] @ offset))
