@@ -122,6 +122,12 @@ def test_what_later_forms_must_not_do_depends_on_the_kind(kind, day):
     assert ending(*forms, definition=by(kind=kind)) == (day, True, "worsening")
 
 
+def test_later_falls_of_exactly_the_threshold_keep_a_deterioration_definitive():
+    forms = [score(-3, 200 / 3, baseline=True), score(46, 50), score(90, 50)]
+
+    assert ending(*forms, definition=by(kind="definitive", threshold=50 / 3)) == (46, True, "worsening")
+
+
 def test_a_lasting_deterioration_that_is_seen_on_the_last_form_alone_is_flagged():
     assert row_of(BASELINE, score(46, 50), definition=by(kind="definitive"))["on_last_form"]
     assert not row_of(BASELINE, score(46, 50), score(90, 50), definition=by(kind="definitive"))["on_last_form"]
