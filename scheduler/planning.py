@@ -27,6 +27,7 @@ Action = Literal[
 TO_SEND = ("send", "send_late")
 FIRST_VERSION = 1
 EVERY_CHANNEL = frozenset({"sms"})
+ON_REQUEST = "on-request"  # the step that a patient asks for
 INSTANT = timedelta(microseconds=1)  # the step of our instants: "up to and including" as a half-open end
 
 
@@ -36,13 +37,15 @@ class Status:
 
     completed: visits that are answered, for which nothing more is sent. ended_on: the day of death or withdrawal, the
     earlier of them; ended_reported_at: when the first of them was made known. channels: those that may be used now;
-    empty without permission, without an address, or after a STOP.
+    empty without permission, without an address, or after a STOP. later_on: the day for which she asked to be reminded
+    once more, of the visit that is open then.
     """
 
     completed: frozenset[str] = frozenset()
     ended_on: date | None = None
     ended_reported_at: datetime | None = None
     channels: frozenset[str] = EVERY_CHANNEL
+    later_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,7 @@ def _ladder(
     """The texts of one visit, the last step first judged, so that each knows whether a later one is due."""
     later_is_due = False
     judged: list[Message] = []
-    for position, step in reversed(list(enumerate(schedule.ladder.steps))):
+    for position, step in reversed(list(enumerate(_steps(visit, schedule, zone, status.later_on)))):
         base = f"{subject}/{visit.code}/{step.code}/{step.channel}"
         planned = _planned(base, position, visit, step, schedule, zone)
         message = _judged(planned, base, schedule, now=now, later_is_due=later_is_due, past=past, status=status)
@@ -179,6 +182,17 @@ def _ladder(
         if message is not None:
             judged.append(message)
     yield from reversed(judged)
+
+
+def _steps(visit: Visit, schedule: Schedule, zone: str, later_on: date | None) -> Sequence[Step]:
+    """The rungs of the ladder, in the order of their days, and in its place the one she asked for, if it fits."""
+    steps = schedule.ladder.steps
+    if later_on is None:
+        return steps
+    asked = steps[-1].model_copy(update={"code": ON_REQUEST, "day": (later_on - visit.due_on).days})
+    if _planned("", 0, visit, asked, schedule, zone).send_at is None:
+        return steps
+    return sorted([*steps, asked], key=lambda step: (step.day, step.time))
 
 
 def _planned(base: str, position: int, visit: Visit, step: Step, schedule: Schedule, zone: str) -> Message:
