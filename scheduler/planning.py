@@ -164,8 +164,9 @@ class _Past:
                 self.sent[step] = sent
                 self.copies[step] = max(self.copies[step], int(copy))
 
-    def another_left_on(self, day: date, key: str) -> bool:
-        return bool(self.keys_on.get(day, set()) - {key})
+    def another_left(self, first: date, last: date, key: str) -> bool:
+        """Whether another text left from the first local day to the last."""
+        return any(first <= day <= last and keys - {key} for day, keys in self.keys_on.items())
 
 
 def _ladder(
@@ -281,14 +282,17 @@ def _after_event(message: Message, left_at: datetime, status: Status) -> Message
 
 
 def _one_a_day(messages: Sequence[Message], past: _Past) -> Iterator[Message]:
-    """At most one text on one local day of one patient, counting what left before."""
+    """At most one text on one local day of one patient, counting what left before.
+
+    A late text for whose day another has left does not follow on the next: they shared one.
+    """
     days: dict[date, list[Message]] = defaultdict(list)
     for message in messages:
         if message.action in TO_SEND and message.acts_at is not None:
             days[local_date(message.acts_at, message.zone)].append(message)
     goes: set[str] = set()
     for day, rivals in days.items():
-        free = [message for message in rivals if not past.another_left_on(day, message.key)]
+        free = [m for m in rivals if not past.another_left(min(m.send_on, day), day, m.key)]
         if free:
             goes.add(one_text_a_day(free).key)
     for message in messages:
