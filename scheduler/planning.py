@@ -27,6 +27,7 @@ Action = Literal[
 TO_SEND = ("send", "send_late")
 FIRST_VERSION = 1
 EVERY_CHANNEL = frozenset({"sms"})
+ON_REQUEST = "on-request"  # the step that a patient asks for
 INSTANT = timedelta(microseconds=1)  # the step of our instants: "up to and including" as a half-open end
 
 
@@ -36,13 +37,15 @@ class Status:
 
     completed: visits that are answered, for which nothing more is sent. ended_on: the day of death or withdrawal, the
     earlier of them; ended_reported_at: when the first of them was made known. channels: those that may be used now;
-    empty without permission, without an address, or after a STOP.
+    empty without permission, without an address, or after a STOP. later_on: the day for which she asked to be reminded
+    once more, of the visit that is open then.
     """
 
     completed: frozenset[str] = frozenset()
     ended_on: date | None = None
     ended_reported_at: datetime | None = None
     channels: frozenset[str] = EVERY_CHANNEL
+    later_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +164,9 @@ class _Past:
                 self.sent[step] = sent
                 self.copies[step] = max(self.copies[step], int(copy))
 
-    def another_left_on(self, day: date, key: str) -> bool:
-        return bool(self.keys_on.get(day, set()) - {key})
+    def another_left(self, first: date, last: date, key: str) -> bool:
+        """Whether another text left from the first local day to the last."""
+        return any(first <= day <= last and keys - {key} for day, keys in self.keys_on.items())
 
 
 def _ladder(
@@ -171,7 +175,7 @@ def _ladder(
     """The texts of one visit, the last step first judged, so that each knows whether a later one is due."""
     later_is_due = False
     judged: list[Message] = []
-    for position, step in reversed(list(enumerate(schedule.ladder.steps))):
+    for position, step in reversed(list(enumerate(_steps(visit, schedule, zone, status.later_on)))):
         base = f"{subject}/{visit.code}/{step.code}/{step.channel}"
         planned = _planned(base, position, visit, step, schedule, zone)
         message = _judged(planned, base, schedule, now=now, later_is_due=later_is_due, past=past, status=status)
@@ -179,6 +183,17 @@ def _ladder(
         if message is not None:
             judged.append(message)
     yield from reversed(judged)
+
+
+def _steps(visit: Visit, schedule: Schedule, zone: str, later_on: date | None) -> Sequence[Step]:
+    """The rungs of the ladder, in the order of their days, and in its place the one she asked for, if it fits."""
+    steps = schedule.ladder.steps
+    if later_on is None:
+        return steps
+    asked = steps[-1].model_copy(update={"code": ON_REQUEST, "day": (later_on - visit.due_on).days})
+    if _planned("", 0, visit, asked, schedule, zone).send_at is None:
+        return steps
+    return sorted([*steps, asked], key=lambda step: (step.day, step.time))
 
 
 def _planned(base: str, position: int, visit: Visit, step: Step, schedule: Schedule, zone: str) -> Message:
@@ -267,14 +282,17 @@ def _after_event(message: Message, left_at: datetime, status: Status) -> Message
 
 
 def _one_a_day(messages: Sequence[Message], past: _Past) -> Iterator[Message]:
-    """At most one text on one local day of one patient, counting what left before."""
+    """At most one text on one local day of one patient, counting what left before.
+
+    A late text for whose day another has left does not follow on the next: they shared one.
+    """
     days: dict[date, list[Message]] = defaultdict(list)
     for message in messages:
         if message.action in TO_SEND and message.acts_at is not None:
             days[local_date(message.acts_at, message.zone)].append(message)
     goes: set[str] = set()
     for day, rivals in days.items():
-        free = [message for message in rivals if not past.another_left_on(day, message.key)]
+        free = [m for m in rivals if not past.another_left(min(m.send_on, day), day, m.key)]
         if free:
             goes.add(one_text_a_day(free).key)
     for message in messages:

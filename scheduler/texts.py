@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scheduler.planning import ON_REQUEST
+
 if TYPE_CHECKING:
     from scheduler.schedule import Schedule
 
@@ -33,8 +35,12 @@ class UnknownText(LookupError):
 
 
 def render(schedule: Schedule, language: str, step: str, *, link: str, phone: str) -> str:
-    """The text of a ladder's step. Only {link} and {phone} stand for something. Raises UnknownText."""
-    text = next((rung.text for rung in schedule.ladder.steps if rung.code == step), None)
+    """The text of a ladder's step. Only {link} and {phone} stand for something. Raises UnknownText.
+
+    A reminder that the patient asked for has the words of the last step.
+    """
+    steps = schedule.ladder.steps
+    text = next((rung.text for rung in steps if rung.code == step), steps[-1].text if step == ON_REQUEST else None)
     if text is None or text not in schedule.texts.get(language, {}):
         raise UnknownText(language, step)
     return schedule.texts[language][text].format_map({"link": link, "phone": phone})

@@ -7,6 +7,7 @@ always follows from what is known.
 from __future__ import annotations
 
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -179,6 +180,14 @@ def opt(connection: Connection, protocol: Protocol, subject: str, *, out: bool, 
     kind = facts.OPTED_OUT if out else facts.OPTED_IN
     with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
         _happened(opened, subject, kind, today(protocol, now))
+        return replan(connection, protocol, subject, entry=opened, now=now)
+
+
+def ask_later(connection: Connection, protocol: Protocol, subject: str, *, by: Actor, now: datetime) -> Changes:
+    """Keep that a patient asks to be reminded once more; it is planned for the day after, where that fits."""
+    known = known_patient(connection, subject)
+    with entry(connection, chain=known.site, action="asked later", by=by, at=now) as opened:
+        _happened(opened, subject, facts.ASKED_LATER, now.astimezone(ZoneInfo(known.zone)).date())
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 

@@ -51,6 +51,7 @@ def status_of(known: Facts) -> Status:
         ended_on=known.ended.on if known.ended else None,
         ended_reported_at=known.first_told_of_end_at,
         channels=frozenset({"sms"}) if known.may_be_texted else frozenset(),
+        later_on=known.later_on,
     )
 
 

@@ -59,6 +59,9 @@ def keep(connection: Connection, protocol: Protocol, cipher: Cipher, text: Incom
     if understood in (Understood.STOP, Understood.START):
         for subject, _ in found:
             patients.opt(connection, protocol, subject, out=understood is Understood.STOP, by=CARRIER, now=now)
+    if understood is Understood.LATER:
+        for subject, _ in found:
+            patients.ask_later(connection, protocol, subject, by=CARRIER, now=now)
     return None if said_before else _answer(connection, protocol, subject, understood, now)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.orm import InstrumentedAttribute
@@ -17,6 +17,7 @@ DEATH, WITHDRAWAL = "death", "withdrawal"
 TEXTS_ALLOWED, TEXTS_REFUSED = "texts_allowed", "texts_refused"
 OPTED_OUT, OPTED_IN = "opted_out", "opted_in"
 SEEN_ALIVE = "seen_alive"
+ASKED_LATER = "asked_later"  # to be reminded once more, the day after
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ class Facts:
     def first_told_of_end_at(self) -> datetime | None:
         ends = [self.events[kind].reported_at for kind in (DEATH, WITHDRAWAL) if kind in self.events]
         return min(ends) if ends else None
+
+    @property
+    def later_on(self) -> date | None:
+        """The day for which she asked to be reminded again."""
+        asked = self.events.get(ASKED_LATER)
+        return asked.on + timedelta(days=1) if asked else None
 
     @property
     def texts_allowed(self) -> bool:

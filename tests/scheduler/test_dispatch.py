@@ -418,3 +418,19 @@ def test_a_fault_in_one_hand_stops_the_others_and_loses_no_text(patients: Patien
     states = [patients.states(subject)["invite/1"] for subject in patients.anchors]
     assert states == ["accepted"] * 40
     assert len(set(wire.took)) == len(wire.took)
+
+
+def test_a_text_that_shared_the_day_of_another_does_not_follow_on_the_next(patients: Patients) -> None:
+    """Two visits due on one day: planned anew the day after, the second is still no text of its own."""
+    visits = {"M1": visit(1), "S1": visit(1, anchor="surgery", closes_after=9, instruments=["other"])}
+    patients.schedule = schedule(anchors={"randomisation": "R", "surgery": "S"}, visit=visits)
+    patients.anchors["A"] = {"randomisation": RANDOMISED, "surgery": RANDOMISED}
+    patients.replan(EARLY, "A")
+    wire = Wire()
+    scheduler.tick(patients.engine, DUE, Pen(patients), wire)
+
+    for hours in (14, 24, 40):
+        assert not patients.replan(DUE + hours * HOUR, "A")
+        scheduler.tick(patients.engine, DUE + hours * HOUR, Pen(patients), wire)
+
+    assert len(wire.took) == 1

@@ -1,6 +1,7 @@
 """The ledger is the shadow of the plan, and never touches what was sent."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
@@ -156,3 +157,45 @@ def test_health_names_the_oldest_overdue_text_and_what_needs_a_person(patients: 
 def test_an_instant_without_a_zone_is_refused(patients: Patients) -> None:
     with pytest.raises(NaiveInstant, match="zone"):
         patients.enrol("A", EARLY.replace(tzinfo=None))
+
+
+# ---- a reminder that she asked for ----
+
+
+def asked(patients: Patients, later_on: date, now: datetime, **changes: Any) -> dict[str, str]:
+    patients.status["A"] = Status(later_on=later_on, **changes)
+    patients.replan(now, "A")
+    return patients.states("A")
+
+
+def test_a_reminder_that_was_asked_for_goes_once_on_its_day_between_those_of_the_ladder(patients: Patients) -> None:
+    patients.enrol("A", EARLY)
+    scheduler.tick(patients.engine, DUE, Pen(patients), Wire())
+    day = timedelta(days=1)
+
+    states = asked(patients, date(2027, 4, 2), DUE)
+    assert states == {"invite/1": "accepted", "on-request/1": "planned", "reminder/1": "planned"}
+    assert scheduler.tick(patients.engine, DUE + day, Pen(patients), Wire()).accepted == 1
+    asked(patients, date(2027, 4, 3), DUE + day)  # she asks again: it was one further reminder
+    assert scheduler.tick(patients.engine, DUE + 2 * day, Pen(patients), Wire()).claimed == 0
+    assert scheduler.tick(patients.engine, DUE + 3 * day, Pen(patients), Wire()).accepted == 1
+    assert set(patients.states("A").values()) == {"accepted"}
+
+
+def test_a_reminder_asked_for_on_a_day_of_the_ladder_is_one_text(patients: Patients) -> None:
+    patients.enrol("A", EARLY)
+    scheduler.tick(patients.engine, DUE, Pen(patients), Wire())
+    asked(patients, date(2027, 4, 4), DUE)
+    wire = Wire()
+
+    for minute in range(3):
+        scheduler.tick(patients.engine, DUE + timedelta(days=3, minutes=minute), Pen(patients), wire)
+
+    assert len(wire.took) == 1
+
+
+def test_a_reminder_asked_for_after_the_window_or_after_a_stop_is_not_planned(patients: Patients) -> None:
+    patients.enrol("A", EARLY)
+
+    assert "on-request/1" not in asked(patients, date(2027, 4, 16), DUE)
+    assert "on-request/1" not in asked(patients, date(2027, 4, 2), DUE, channels=frozenset())

@@ -142,6 +142,8 @@ def test_who_asks_for_later_is_told_the_day_of_her_next_reminder(house, desk, ca
 
     with reading(house.engine) as connection:
         due_at = ledger.next_text_at(connection, "UME-001")
+        asked_for = [row for row in ledger.rows(connection, "UME-001") if row.step == "on-request"]
+    assert [(row.visit, row.send_on, row.state) for row in asked_for] == [("BL", date(2027, 3, 2), "planned")]
     assert f"{due_at.astimezone(house.protocol.zone):%Y-%m-%d}" in carrier.answered
 
 

@@ -18,6 +18,7 @@ from epro.web.desk.gate import may, pages
 from epro.web.house import house
 from epro.web.house import now as this_moment
 from scheduler import arrows
+from scheduler.planning import ON_REQUEST
 
 STATES = {
     assessments.NOT_DUE: N_("not yet open"),
@@ -88,6 +89,7 @@ EVENTS = {
     facts.TEXTS_REFUSED: N_("No permission for texts"),
     facts.OPTED_OUT: N_("Replied STOP"),
     facts.OPTED_IN: N_("Replied START"),
+    facts.ASKED_LATER: N_("Replied LATER"),
 }
 MODES = {"self": N_("by link"), "tablet": N_("on the clinic's tablet")}
 
@@ -100,6 +102,8 @@ def visit_title(code: str) -> str:
 
 def step_name(code: str) -> str:
     """A rung of the ladder: the first is the invitation, the others are reminders, counted."""
+    if code == ON_REQUEST:
+        return str(gettext("reminder asked for"))
     codes = [step.code for step in house().protocol.schedule.ladder.steps]
     n = codes.index(code) if code in codes else 0
     return str(gettext("invitation") if n == 0 else gettext("reminder %(n)s", n=n))

@@ -144,7 +144,7 @@ def by_fire(
         double.now = now
         killed += _life(engine, double, now, fates)
         postman.collect()
-        postman.deliver(engine, now, 0.7)
+        postman.deliver(engine, now, 0.2)
         now = max(now + timedelta(seconds=chance.randint(30, 150)), _next_moment(engine, now))
         lives += 1
     postman.deliver(engine, now, 1.0)
