@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '60a031643f33'
+revision = 'dabca1ba0249'
 down_revision = None
 branch_labels = None
 depends_on = None
