@@ -1,6 +1,7 @@
 """A small real house to act in: the shipped trial, a migrated database of each kind, a clock that stands still."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from cryptography.fernet import Fernet
 from epro.acts import patients
 from epro.acts.enrolment import Enrolment
 from epro.acts.trial import adopt
+from epro.cli import main
 from epro.house import House
 from epro.opening import open_house
 from epro.settings import Settings
@@ -84,3 +86,21 @@ class Desk:
 @pytest.fixture
 def desk(house: House) -> Desk:
     return Desk(house)
+
+
+@pytest.fixture
+def epro(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs `epro …` and returns exit code, what it printed, and what it said on stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["epro", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return run

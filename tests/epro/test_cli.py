@@ -2,11 +2,10 @@
 
 import json
 import re
-import sys
 
 import pytest
 
-from epro.cli import COMMANDS, main
+from epro.cli import COMMANDS
 from epro.settings import DEFAULT_TRIAL, write_fresh_keys
 
 ENROL = [
@@ -21,24 +20,6 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("EPRO_HOME", str(tmp_path))
     write_fresh_keys(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def epro(monkeypatch, capsys):
-    """Runs `epro …` and returns exit code, what it printed, and what it said on stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["epro", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run
 
 
 @pytest.mark.parametrize("command", COMMANDS)

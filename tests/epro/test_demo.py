@@ -3,29 +3,19 @@
 import re
 import socket
 import sqlite3
-import sys
 
 import pytest
 
-from epro.cli import main
 from epro.rehearsal import seeding
 
 
 @pytest.fixture
-def demo(tmp_path, monkeypatch, capsys):
+def demo(epro, tmp_path, monkeypatch):
     """Runs `epro demo` with a handful of patients in a place of its own, without serving."""
     monkeypatch.setenv("EPRO_HOME", str(tmp_path / "home"))
 
     def run(*more):
-        monkeypatch.setattr(sys, "argv", ["epro", "demo", "--patients", "8", *(more or ["--no-serve"])])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
+        return epro("demo", "--patients", "8", *(more or ["--no-serve"]))
 
     run.home = tmp_path / "home"
     return run

@@ -1,38 +1,19 @@
 """`epro score` and `epro wording`, as a researcher meets them: no trial, no server, no settings."""
 
 import json
-import os
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from epro.cli import main
-
 ORACLE = Path(__file__).parents[1] / "oracles" / "scoring" / "qlq_c30.items.csv"
 FIVE = Path(__file__).parents[1] / "questionnaires" / "instruments" / "five-items.toml"
 
 
-@pytest.fixture
-def epro(monkeypatch, capsys, tmp_path):
-    """Runs `epro …` in an empty folder and returns exit code, what it printed, and what it said on stderr."""
-    for name in [name for name in os.environ if name.startswith("EPRO_")]:
-        monkeypatch.delenv(name)
+@pytest.fixture(autouse=True)
+def empty_folder(monkeypatch, tmp_path):
+    """Where a researcher works: nothing is there, and nothing is set."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["epro", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run
 
 
 def test_a_file_is_scored_in_full_with_the_version_of_the_instrument(epro):
