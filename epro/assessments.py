@@ -48,11 +48,6 @@ def is_open(assessment: Windowed, now: datetime) -> bool:
     return assessment.opens_at <= now < assessment.closes_at and assessment.completed_at is None
 
 
-def has_closed(assessment: Windowed, now: datetime) -> bool:
-    """Whether it counts in a compliance rate: its window is over, or it has been answered to the end."""
-    return assessment.completed_at is not None or now >= assessment.closes_at
-
-
 def answered_after_randomisation(completed_at: datetime, randomised_on: date, zone: ZoneInfo) -> bool:
     """Whether a baseline came too late to be one: submitted on a later day than randomisation, in the trial's zone."""
     return completed_at.astimezone(zone).date() > randomised_on

@@ -118,7 +118,6 @@ class Protocol:
     document: Document
     sections: Sections
     schedule: Schedule
-    version: int = 1
 
     @property
     def trial(self) -> TrialSection:

@@ -45,7 +45,6 @@ class Actor:
     request: str | None = None
 
 
-CLOCK = Actor("clock", "system", "clock")
 CARRIER = Actor("carrier", "system", "carrier")
 
 

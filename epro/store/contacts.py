@@ -57,11 +57,6 @@ def _example(country: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL) if number else "+…"
 
 
-def for_a_person(e164: str) -> str:
-    """A number as people read it, with country code."""
-    return phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
-
-
 @dataclass(frozen=True)
 class Cipher:
     """Encrypts contact data and replies. Its repr shows no key."""
