@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+
+from epro.store.migrating import TABLES
+from epro.store.sealing import seal, unseal
 
 
 @contextmanager
@@ -50,3 +53,27 @@ def empty_database(server: str) -> Iterator[str]:
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
         admin.dispose()
+
+
+def empty(engine: Engine) -> None:
+    """Take every row away, which the database refuses to everybody who has not unsealed it first."""
+    postgresql = engine.dialect.name == "postgresql"
+    with engine.begin() as connection:
+        if postgresql:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))  # no trigger fires
+        else:
+            unseal(connection)
+        for tables in TABLES:
+            for table in reversed(tables.sorted_tables):
+                connection.execute(table.delete())
+        if not postgresql:
+            seal(connection)
+
+
+@contextmanager
+def unsealed(engine: Engine) -> Iterator[Connection]:
+    """A transaction of somebody who owns the database and has taken its triggers away."""
+    with engine.begin() as connection:
+        unseal(connection)
+        yield connection
+        seal(connection)

@@ -111,7 +111,7 @@ class Contact(Base):
 
 
 class Reply(Base):
-    """A text that came in. Append only."""
+    """A text that came in. Its words and its sender can be erased, and nothing else of it changed."""
 
     __tablename__ = "reply"
 
@@ -213,6 +213,7 @@ class Audit(Base):
     role: Mapped[str]
     channel: Mapped[str]  # desk | phone | tablet | clock | carrier | command | import
     request: Mapped[str | None]
+    subject: Mapped[str | None] = mapped_column(index=True)  # whom it concerns; empty: nobody, or several
     action: Mapped[str] = mapped_column(index=True)
     reason: Mapped[str | None]
     changes: Mapped[list[Any]]  # [table, row, column, old digest, new digest]
@@ -226,8 +227,8 @@ class AuditValue(Base):
     __tablename__ = "audit_value"
 
     digest: Mapped[str] = mapped_column(primary_key=True)
-    salt: Mapped[str]
-    value: Mapped[str] = mapped_column(Text)
+    salt: Mapped[str | None]
+    value: Mapped[str | None] = mapped_column(Text)  # both empty: redacted, as an entry tells
 
 
 class Role(Base):

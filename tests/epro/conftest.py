@@ -18,7 +18,8 @@ from epro.opening import open_house
 from epro.settings import Settings
 from epro.store.audit import Actor
 from epro.store.database import open_engine, writing
-from epro.store.migrating import TABLES, migrate
+from epro.store.migrating import migrate
+from tests import databases
 
 NURSE = Actor("nurse@example.org", "nurse", "desk", "request-1")
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
@@ -39,10 +40,7 @@ def house(schema: str, tmp_path: Path) -> Iterator[House]:
         home=tmp_path, database_url=schema, secret_key="not a secret", contact_keys=Fernet.generate_key().decode()
     )
     opened = replace(open_house(settings, durable=False), clock=lambda: NOW)
-    with writing(opened.engine) as connection:
-        for tables in TABLES:
-            for table in reversed(tables.sorted_tables):
-                connection.execute(table.delete())
+    databases.empty(opened.engine)
     with writing(opened.engine) as connection:
         adopt(connection, opened.protocol, by=NURSE, now=NOW)
     yield opened

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = 'dabca1ba0249'
+revision = 'dc7a7a9bc870'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -20,6 +20,7 @@ def upgrade() -> None:
     sa.Column('role', sa.String(), nullable=False),
     sa.Column('channel', sa.String(), nullable=False),
     sa.Column('request', sa.String(), nullable=True),
+    sa.Column('subject', sa.String(), nullable=True),
     sa.Column('action', sa.String(), nullable=False),
     sa.Column('reason', sa.String(), nullable=True),
     sa.Column('changes', sa.JSON(), nullable=False),
@@ -31,11 +32,12 @@ def upgrade() -> None:
     with op.batch_alter_table('audit', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_audit_action'), ['action'], unique=False)
         batch_op.create_index(batch_op.f('ix_audit_at'), ['at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_audit_subject'), ['subject'], unique=False)
 
     op.create_table('audit_value',
     sa.Column('digest', sa.String(), nullable=False),
-    sa.Column('salt', sa.String(), nullable=False),
-    sa.Column('value', sa.Text(), nullable=False),
+    sa.Column('salt', sa.String(), nullable=True),
+    sa.Column('value', sa.Text(), nullable=True),
     sa.PrimaryKeyConstraint('digest', name=op.f('pk_audit_value'))
     )
     op.create_table('staff_role',
@@ -405,6 +407,7 @@ def downgrade() -> None:
     op.drop_table('staff_role')
     op.drop_table('audit_value')
     with op.batch_alter_table('audit', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_audit_subject'))
         batch_op.drop_index(batch_op.f('ix_audit_at'))
         batch_op.drop_index(batch_op.f('ix_audit_action'))
 
