@@ -24,6 +24,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, text, update
 
+from epro.store import locks
 from epro.store.models import Assessment, Audit, AuditValue, Base, Form, table_of
 
 TRIAL_CHAIN = "trial"  # the chain of what belongs to no site
@@ -55,6 +56,8 @@ class Entry:
     """The changes of one act, gathered as they are made."""
 
     connection: Connection
+    chain: str
+    action: str
     by: Actor
     at: datetime
     reason: str | None = None
@@ -69,6 +72,7 @@ class Entry:
 
     def insert_all(self, model: type[Base], rows: Sequence[dict[str, Any]]) -> list[Any]:
         """Add several rows in one statement and tell of each. Returns their primary keys in the same order."""
+        locks.refuse_to_add(self, model, rows)
         table = table_of(model)
         statement = insert(table).returning(*table.primary_key.columns, sort_by_parameter_order=True)
         keys = [tuple(key) for key in self.connection.execute(statement, [{**row, "entry": self.id} for row in rows])]
@@ -92,6 +96,7 @@ class Entry:
         before = self.connection.execute(select(*named).where(*here)).one()._mapping
         changed = {name: value for name, value in values.items() if before[name] != value}
         if changed:
+            locks.refuse_to_change(self, model, key, changed)
             self._belongs(before)
             self.connection.execute(update(table).where(*here).values(**changed, entry=self.id))
             hidden = UNAUDITED.get(model.__tablename__, set())
@@ -137,9 +142,9 @@ def entry(
 
     subject: the patient it concerns; None = the one whose rows it changed.
     """
-    opened = Entry(connection, by, at, reason)
+    opened = Entry(connection, chain, action, by, at, reason)
     yield opened
-    _close(opened, chain, action, subject or _subject_of(opened))
+    _close(opened, subject or _subject_of(opened))
 
 
 def _owning(table: Table) -> list[str]:
@@ -161,8 +166,8 @@ def _subject_of(entry: Entry) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _close(entry: Entry, chain: str, action: str, subject: str | None) -> None:
-    connection = entry.connection
+def _close(entry: Entry, subject: str | None) -> None:
+    connection, chain = entry.connection, entry.chain
     if connection.dialect.name == "postgresql":  # SQLite's transaction already holds the only write lock
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:chain))"), {"chain": f"epro audit {chain}"})
     last = connection.execute(
@@ -178,7 +183,7 @@ def _close(entry: Entry, chain: str, action: str, subject: str | None) -> None:
         "channel": entry.by.channel,
         "request": entry.by.request,
         "subject": subject,
-        "action": action,
+        "action": entry.action,
         "reason": entry.reason,
         "changes": entry.changes,
         "previous": last.hash if last else GENESIS,
@@ -186,6 +191,14 @@ def _close(entry: Entry, chain: str, action: str, subject: str | None) -> None:
     if entry.values:
         connection.execute(insert(AuditValue), entry.values)
     connection.execute(insert(Audit), {**row, "hash": hash_of(row)})
+
+
+def tell_of_a_refusal(connection: Connection, tried: Entry) -> None:
+    """Put into the trail that an act was refused because its data are locked; nothing of what it would have written."""
+    action = f"refused, data are locked: {tried.action}"
+    subject = tried.by.name if tried.by.role == PATIENT else None
+    with entry(connection, chain=tried.chain, action=action, by=tried.by, at=tried.at, subject=subject):
+        pass
 
 
 HASHED = ("chain", "seq", "id", "at", "actor", "role", "channel", "request", "subject", "action", "reason", "changes")

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from epro.store.audit import canonical
+from epro.store.audit import canonical, tell_of_a_refusal
+from epro.store.locks import LockedData
 
 BUSY_TIMEOUT_MS = 10_000
 SQLITE_PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "recursive_triggers=ON")
@@ -52,9 +53,17 @@ def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that may write: committed at the end, undone as a whole when anything raises."""
-    with engine.begin() as connection:
-        yield connection
+    """A transaction that may write: committed at the end, undone as a whole when anything raises.
+
+    That somebody tried to change what is locked is then put into the trail.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except LockedData as refused:
+        with engine.begin() as connection:
+            tell_of_a_refusal(connection, refused.tried)
+        raise
 
 
 @contextmanager

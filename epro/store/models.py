@@ -231,6 +231,58 @@ class AuditValue(Base):
     value: Mapped[str | None] = mapped_column(Text)  # both empty: redacted, as an entry tells
 
 
+class Access(Base):
+    """A look at patients' data: who, when, by which page or export, and whose. Append only; hashed nightly."""
+
+    __tablename__ = "access"
+
+    id: Mapped[Serial]
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str]
+    role: Mapped[str]
+    channel: Mapped[str]  # desk | command
+    request: Mapped[str | None]
+    what: Mapped[str]  # the page or the command
+    subjects: Mapped[list[Any]]
+    detail: Mapped[dict[str, Any]]  # of an export: row counts and the hash of what was written
+
+
+class Signature(Base):
+    """A name under one patient's record, or under a site's data up to a day. Append only."""
+
+    __tablename__ = "signature"
+
+    id: Mapped[Serial]
+    site: Mapped[str] = mapped_column(index=True)
+    subject: Mapped[str | None] = mapped_column(ForeignKey("patient.subject"), index=True)  # empty: a data cut
+    cut_on: Mapped[date | None]
+    meaning: Mapped[str]
+    name: Mapped[str]
+    email: Mapped[str]
+    role: Mapped[str]
+    signed_at: Mapped[datetime]
+    zone: Mapped[str]
+    version: Mapped[int]  # how many acts had made what was signed
+    last_answer: Mapped[int]  # the highest ids that were signed
+    last_event: Mapped[int]
+    sha256: Mapped[str]  # of what was signed, see `store.signed`
+    entry: Mapped[Entry]
+
+
+class DataLock(Base):
+    """A site's data up to a day, closed to changes or opened again, under a signature. Append only."""
+
+    __tablename__ = "data_lock"
+
+    id: Mapped[Serial]
+    site: Mapped[str] = mapped_column(index=True)
+    cut_on: Mapped[date]
+    locked: Mapped[bool] = mapped_column(Boolean)
+    signature: Mapped[int] = mapped_column(ForeignKey("signature.id"), unique=True)  # of its own, used once
+    at: Mapped[datetime]
+    entry: Mapped[Entry]
+
+
 class Role(Base):
     """A role as Flask-Security knows it."""
 

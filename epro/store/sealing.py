@@ -18,11 +18,23 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Connection, Index, Table, UniqueConstraint, event, text
 
-from epro.store.models import Answer, Audit, AuditValue, Base, PatientEvent, TrialVersion, table_of
+from epro.store.models import (
+    Access,
+    Answer,
+    Audit,
+    AuditValue,
+    Base,
+    DataLock,
+    PatientEvent,
+    Signature,
+    TrialVersion,
+    table_of,
+)
 from scheduler.tables import message_event
 from scheduler.tables import metadata as ledger
 
-APPEND_ONLY: tuple[Table, ...] = (*map(table_of, (Audit, TrialVersion, PatientEvent, Answer)), message_event)
+ADDED_TO = (Audit, TrialVersion, PatientEvent, Answer, Access, Signature, DataLock)
+APPEND_ONLY: tuple[Table, ...] = (*map(table_of, ADDED_TO), message_event)
 REDACTABLE = table_of(AuditValue)
 UNTOLD = ("staff_user",)  # written by the sign-in library as well; its own acts tell of it
 FUNCTIONS = {  # PostgreSQL: name → body

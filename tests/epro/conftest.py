@@ -15,9 +15,10 @@ from epro.acts.trial import adopt
 from epro.cli import main
 from epro.house import House
 from epro.opening import open_house
+from epro.queries.verification import verify
 from epro.settings import Settings
 from epro.store.audit import Actor
-from epro.store.database import open_engine, writing
+from epro.store.database import open_engine, reading, writing
 from epro.store.migrating import migrate
 from tests import databases
 
@@ -35,7 +36,8 @@ def schema(database_url: str) -> str:
 
 
 @pytest.fixture
-def house(schema: str, tmp_path: Path) -> Iterator[House]:
+def house(schema: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[House]:
+    """After each test every row must be as the trail tells it, whatever the test did, by whichever route or act."""
     settings = Settings(
         home=tmp_path, database_url=schema, secret_key="not a secret", contact_keys=Fernet.generate_key().decode()
     )
@@ -44,6 +46,10 @@ def house(schema: str, tmp_path: Path) -> Iterator[House]:
     with writing(opened.engine) as connection:
         adopt(connection, opened.protocol, by=NURSE, now=NOW)
     yield opened
+    if "bends_the_record" not in request.keywords:
+        with reading(opened.engine) as connection:
+            found = verify(connection, [])
+        assert found.faults == [], "what the test did to the database is not what the trail tells"
     opened.engine.dispose()
 
 

@@ -95,6 +95,7 @@ def test_a_row_cannot_be_added_under_an_entry_that_is_written_already(filled):
         connection.execute(insert(PatientEvent), [{**stray, "entry": known}])
 
 
+@pytest.mark.bends_the_record
 def test_a_value_of_the_trail_can_be_emptied_and_nothing_else(filled):
     refused(filled, "UPDATE audit_value SET value = 'another'")
     refused(filled, "UPDATE audit_value SET value = NULL")
