@@ -8,11 +8,12 @@ from datetime import datetime
 
 import click
 
+from epro.acts.looking import looked
 from epro.acts.patients import known_patient
-from epro.cli.serving import released
+from epro.cli.serving import COMMAND, released
 from epro.opening import open_house
 from epro.settings import read_settings
-from epro.store.database import reading
+from epro.store.database import reading, writing
 from scheduler import ledger
 from scheduler.ledger import Text
 
@@ -34,6 +35,8 @@ def stopped(subject: str, as_json: bool) -> None:
     with reading(house.engine) as connection:
         known_patient(connection, subject)
         texts = ledger.rows(connection, subject)
+    with writing(house.engine) as connection:
+        looked(connection, "stopped", [subject], by=COMMAND, now=house.clock())
     pending = [text for text in texts if text.state in MAY_STILL_LEAVE]
     left = [text for text in texts if text.left_at is not None and text.state != "claimed"]
     if as_json:

@@ -10,7 +10,8 @@ Needs Python 3.8 or newer and nothing else: no network, no database, no other pa
 Exit code 0: everything agrees. 1: something does not, and the first bad row of each kind is named. 2: no archive.
 
 The trail (trail/entries.jsonl) holds one entry a line, in chains, one chain a site:
-    {"entry":[chain, seq, id, at, actor, role, channel, request, subject, action, reason, changes],"previous":P,"hash":H}
+    {"entry":[chain, seq, id, at, actor, role, channel, request, subject, action, reason, changes],
+     "previous":P,"hash":H}
 with H = SHA-256(P followed by the text of the array after "entry":), P = the hash before it in its chain, at first 64
 zeros. A change is [table, row, column, old digest, new digest]; "*" as column means that the row was added. A digest is
 SHA-256(salt followed by value); salts and values stand in trail/values.jsonl, so that a value can be redacted and the
@@ -18,12 +19,15 @@ chain still verifies. An anchor says how many entries a chain had on a day, and 
 shows a tail that was cut off and a history that was written anew.
 """
 
+from __future__ import annotations
+
 import argparse
 import csv
 import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import Any, Iterable, Iterator, Sequence
 
 GENESIS = "0" * 64
 BEGIN, MIDDLE, END = '{"entry":', ',"previous":"', '"}'
@@ -37,16 +41,16 @@ csv.field_size_limit(1 << 30)
 class Chains:
     """Follows every chain of a trail, entry by entry, and keeps the first fault of each."""
 
-    def __init__(self, anchors=()):
-        self.heads = {}  # chain: (seq, hash)
+    def __init__(self, anchors: Iterable[dict[str, Any]] = ()) -> None:
+        self.heads: dict[str, tuple[int, str]] = {}  # chain: (seq, hash)
         self.counted = 0
-        self.faults = []
-        self.broken = set()
-        self.redacted = set()  # digests whose redaction an entry tells of
+        self.faults: list[str] = []
+        self.broken: set[str] = set()
+        self.redacted: set[str] = set()  # digests whose redaction an entry tells of
         self.sum_of_digests = 0
         self._anchors = self._by_place(anchors)
 
-    def take(self, chain, seq, action, changes, previous, hash_, text):
+    def take(self, chain: str, seq: int, action: str, changes: Any, previous: str, hash_: str, text: str) -> None:
         """One entry: its fields, and the very text that was hashed. changes: as parsed."""
         self.counted += 1
         last, head = self.heads.get(chain, (0, GENESIS))
@@ -63,7 +67,7 @@ class Chains:
         if action == REDACTED:
             self.redacted.update(change[1] for change in changes if change[0] == "audit_value")
 
-    def finish(self):
+    def finish(self) -> list[str]:
         """What only the end can show: a tail that was cut off."""
         for (chain, count), known in sorted(self._anchors.items()):
             last = self.heads.get(chain, (0, GENESIS))[0]
@@ -72,7 +76,7 @@ class Chains:
                 self._fault(chain, last + 1, f"the tail is cut: on {at} there were {count} entries, now {last}")
         return self.faults
 
-    def _wrong(self, last, head, seq, previous, hash_, text):
+    def _wrong(self, last: int, head: str, seq: int, previous: str, hash_: str, text: str) -> str | None:
         if seq > last + 1:
             return f"stands where entry {last + 1} should: entries are missing or out of order"
         if seq <= last:
@@ -83,19 +87,19 @@ class Chains:
             return f"does not follow entry {last}: an entry was exchanged, or the history forks here"
         return None
 
-    def _wrong_anchor(self, chain, seq, hash_):
+    def _wrong_anchor(self, chain: str, seq: int, hash_: str) -> str | None:
         for head, at in self._anchors.get((chain, seq), ()):
             if head != hash_:
                 return f"has another hash than the anchor of {at}: the history was written anew"
         return None
 
-    def _fault(self, chain, seq, what):
+    def _fault(self, chain: str, seq: int, what: str) -> None:
         self.broken.add(chain)
         self.faults.append(f"trail: {chain}, entry {seq}: {what}")
 
-    def _by_place(self, anchors):
+    def _by_place(self, anchors: Iterable[dict[str, Any]]) -> dict[tuple[str, int], list[tuple[str, str]]]:
         """(chain, count): [(head, day)]. Two anchors of one place that disagree are a fork."""
-        places = {}
+        places: dict[tuple[str, int], list[tuple[str, str]]] = {}
         for anchor in anchors:
             place = (anchor["chain"], anchor["count"])
             known = places.setdefault(place, [])
@@ -111,31 +115,31 @@ class Chains:
 class Values:
     """Holds every value against its digest, and all of them against what the trail speaks of."""
 
-    def __init__(self, chains):
+    def __init__(self, chains: Chains) -> None:
         self.chains = chains
-        self.faults = []
+        self.faults: list[str] = []
         self.counted = self.emptied = self.sum_of_digests = 0
 
-    def take(self, digest, salt, value):
+    def take(self, digest: str, salt: str | None, value: str | None) -> None:
         self.counted += 1
         self.sum_of_digests += int(digest, 16)
         if value is None:
             self.emptied += 1
             if digest not in self.chains.redacted:
                 self._fault(f"{digest[:12]}… is empty, and no entry tells who redacted it")
-        elif hashlib.sha256((salt + value).encode()).hexdigest() != digest:
+        elif hashlib.sha256(((salt or "") + value).encode()).hexdigest() != digest:
             self._fault(f"{digest[:12]}… was edited: salt and value do not give it")
 
-    def agree(self):
+    def agree(self) -> bool:
         """Whether exactly the values that the trail speaks of are there."""
         return (self.sum_of_digests - self.chains.sum_of_digests) % BOUND == 0
 
-    def _fault(self, what):
+    def _fault(self, what: str) -> None:
         if len(self.faults) < 10:
             self.faults.append(f"values: {what}")
 
 
-def verify(folder, anchors=()):
+def verify(folder: Path, anchors: Iterable[dict[str, Any]] = ()) -> tuple[list[str], dict[str, int]]:
     """Everything that is wrong with an archive, in words, and how much was looked at."""
     told = Told(folder)
     faults = list(wrong_files(folder))
@@ -163,9 +167,9 @@ def verify(folder, anchors=()):
     return faults, {**counts, "rows": told.compared, "anchors": len(anchors)}
 
 
-def wrong_files(folder):
+def wrong_files(folder: Path) -> Iterator[str]:
     """Files whose checksum is not what checksums.sha256 says, that are missing, or that it does not name."""
-    named = set()
+    named: set[str] = set()
     for line in lines_of(folder / "checksums.sha256"):
         digest, _, name = line.partition("  ")
         named.add(name)
@@ -183,30 +187,32 @@ def wrong_files(folder):
 class Told:
     """Every row as the trail tells it, to be held against the rows of the data files."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.compared = 0
-        self._rows = {}  # (table, row): {column: digest}; "*" = all columns at the start
-        self._digests = {}
-        self._values = {}
+        self._rows: dict[
+            tuple[str, str], dict[str, str | None]
+        ] = {}  # (table, row): {column: digest}; "*" = all columns at the start
+        self._digests: dict[str, str] = {}
+        self._values: dict[str, str | None] = {}
 
-    def take(self, entry):
+    def take(self, entry: Any) -> None:
         for table, row, column, old, new in entry[11]:
             self._rows.setdefault((table, row), {})[column] = new
             for digest in (old, new):
                 if digest:
                     self._digests[digest] = f"{entry[0]}, entry {entry[1]}"
 
-    def value(self, digest, value):
+    def value(self, digest: str, value: str | None) -> None:
         self._values[digest] = value
 
-    def first_missing(self):
+    def first_missing(self) -> str | None:
         for digest, place in self._digests.items():
             if digest not in self._values:
                 return f"{digest[:12]}… is missing, of which {place} speaks"
         return None
 
-    def differences(self, tables):
+    def differences(self, tables: dict[str, Any]) -> Iterator[str]:
         for name, table in sorted(tables.items()):
             found = {"/".join(row[key] for key in table["key"]): row for row in rows_of(self.folder, name)}
             if len(found) != table["rows"]:
@@ -214,7 +220,7 @@ class Told:
             if table["told"]:
                 yield from self._differences(name, found)
 
-    def _differences(self, name, found):
+    def _differences(self, name: str, found: dict[str, dict[str, str]]) -> Iterator[str]:
         told = {row: columns for (table, row), columns in self._rows.items() if table == name and "*" in columns}
         for row in told.keys() - found.keys():
             yield f"data: {name}.csv: row {row} is missing, of which the trail speaks"
@@ -228,10 +234,11 @@ class Told:
                 if column in expected and expected[column] is not Ellipsis and as_cell(expected[column]) != cell:
                     yield f"data: {name}.csv: row {row}, {column}: the trail tells another value"
 
-    def _state(self, columns):
+    def _state(self, columns: dict[str, str | None]) -> dict[str, Any]:
         """column: value as the trail tells it last; Ellipsis = not told, or redacted."""
-        start = self._values.get(columns["*"])
-        state = json.loads(start) if start is not None else {}
+        start = self._values.get(columns["*"] or "")
+        told = json.loads(start) if start is not None else {}
+        state: dict[str, Any] = told if isinstance(told, dict) else {}
         for column, digest in columns.items():
             if column != "*":
                 value = self._values.get(digest) if digest else "null"
@@ -239,7 +246,7 @@ class Told:
         return state
 
 
-def as_cell(value):
+def as_cell(value: Any) -> str:
     """A value as a data file writes it."""
     if value is None:
         return ""
@@ -250,19 +257,20 @@ def as_cell(value):
     return str(value)
 
 
-def rows_of(folder, table):
+def rows_of(folder: Path, table: str) -> Iterator[dict[str, str]]:
     """The rows of a data file, with the apostrophe that keeps a text from being a formula taken away."""
     with open(folder / "data" / f"{table}.csv", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             yield {name: cell[1:] if cell.startswith(INERT) else cell for name, cell in row.items()}
 
 
-def who(folder, subject, item):
+def who(folder: Path, subject: str, item: str) -> Iterator[str]:
     """Every version of an item of a patient, as lines to print: when, who, what, why."""
     visits = {row["id"]: row["visit"] for row in rows_of(folder, "assessment") if row["subject"] == subject}
     forms = {row["id"]: row for row in rows_of(folder, "form") if row["assessment"] in visits}
     instrument, _, code = item.rpartition(".")
-    wanted, digests = [], set()
+    wanted: list[Any] = []
+    digests: set[str] = set()
     for line in lines_of(folder / "trail" / "entries.jsonl"):
         entry = json.loads(line)["entry"]
         if entry[8] == subject:
@@ -274,7 +282,7 @@ def who(folder, subject, item):
         for line in read_lines(folder / "trail" / "values.jsonl")
         if line["digest"] in digests
     }
-    versions = {}
+    versions: dict[str, list[Any]] = {}
     for entry, added in sorted(wanted, key=lambda each: each[0][3]):
         for digest in added:
             answer = json.loads(values[digest]) if values.get(digest) else {}
@@ -294,19 +302,19 @@ def who(folder, subject, item):
             before = said
 
 
-def lines_of(file):
+def lines_of(file: Path) -> Iterator[str]:
     if file.is_file():
         with open(file, encoding="utf-8", newline="\n") as lines:
             for line in lines:
                 yield line.rstrip("\n")
 
 
-def read_lines(file):
+def read_lines(file: Path) -> Iterator[Any]:
     """The JSON values of a file, one a line."""
     return (json.loads(line) for line in lines_of(file))
 
 
-def sha256_of(file):
+def sha256_of(file: Path) -> str:
     digest = hashlib.sha256()
     with open(file, "rb") as content:
         for block in iter(lambda: content.read(1 << 20), b""):
@@ -314,7 +322,7 @@ def sha256_of(file):
     return digest.hexdigest()
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).resolve().parent)
     parser.add_argument("--anchors", type=Path, help="anchors that were kept elsewhere (JSON lines)")

@@ -44,8 +44,11 @@ def write(folder: Path, anchors: Sequence[Anchor]) -> None:
 
 
 def read(folder: Path) -> list[Anchor]:
-    """Every anchor that was written; none where there is no file yet. Raises ValueError for a line that is no anchor."""
+    """Every anchor that was written; none where there is no file yet. Raises ValueError for a line that is none."""
     file = folder / FILE
-    if not file.is_file():
-        return []
+    return read_file(file) if file.is_file() else []
+
+
+def read_file(file: Path) -> list[Anchor]:
+    """The anchors of a copy of the file. Raises ValueError for a line that is no anchor."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]

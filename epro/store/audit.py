@@ -97,7 +97,7 @@ class Entry:
         changed = {name: value for name, value in values.items() if before[name] != value}
         if changed:
             locks.refuse_to_change(self, model, key, changed)
-            self._belongs(before)
+            self._belongs(dict(before))
             self.connection.execute(update(table).where(*here).values(**changed, entry=self.id))
             hidden = UNAUDITED.get(model.__tablename__, set())
             for name, value in changed.items():

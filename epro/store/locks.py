@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from epro.store.audit import Entry
 
 NO_TRIAL_DATA = frozenset({"texts_allowed", "texts_refused", "opted_out", "opted_in", "asked_later"})
-WHAT_SHE_DID = frozenset({"started_at", "completed_at", "reason"})  # columns of an assessment that planning leaves alone
+WHAT_SHE_DID = frozenset({"started_at", "completed_at", "reason"})  # columns that planning leaves alone
 LOCKED = N_("The data of this site are locked up to %(day)s. Nothing was saved. An investigator can unlock them.")
 WAIT = "SELECT pg_advisory_xact_lock{}(hashtext('epro data lock ' || :site))"
 
@@ -67,7 +67,7 @@ def refuse_to_change(entry: Entry, model: type[Base], key: Any, changed: Collect
 
 
 def _refuse_forms(entry: Entry, forms: set[int]) -> None:
-    if cut_on := _cut(entry):
+    if _cut(entry):
         of_forms = select(Form.assessment).where(Form.id.in_(forms))
         _refuse_assessments(entry, set(entry.connection.execute(of_forms).scalars()))
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import Connection, Index, Table, UniqueConstraint, event, text
+from sqlalchemy import Connection, PrimaryKeyConstraint, Table, UniqueConstraint, event, text
 
 from epro.store.models import (
     Access,
@@ -67,7 +67,7 @@ def seal(connection: Connection) -> None:
 def unseal(connection: Connection) -> None:
     """Take every trigger of ours away: before a migration."""
     if connection.dialect.name == "postgresql":
-        ours = "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE 'epro\\_%' AND NOT tgisinternal"
+        ours = "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE 'epro\\_%'"
         for name, table in connection.execute(text(ours)).all():
             connection.execute(text(f"DROP TRIGGER {name} ON {table}"))
     else:
@@ -143,9 +143,9 @@ def _is_there(table: Table, names: Iterable[str]) -> str:
 
 def _unique(table: Table) -> list[list[str]]:
     """The sets of columns of which no two rows share the values."""
-    keys = [table.primary_key, *(rule for rule in table.constraints if isinstance(rule, UniqueConstraint))]
-    indexes: list[Index] = [index for index in table.indexes if index.unique]
-    return [[column.name for column in key.columns] for key in (*keys, *indexes)]
+    rules = [rule for rule in table.constraints if isinstance(rule, (PrimaryKeyConstraint, UniqueConstraint))]
+    indexes = [index for index in table.indexes if index.unique]
+    return [[column.name for column in key.columns] for key in (*rules, *indexes)]
 
 
 @event.listens_for(Base.metadata, "after_create")

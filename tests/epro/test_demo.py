@@ -5,10 +5,10 @@ import socket
 import sqlite3
 
 import pytest
-from sqlalchemy import create_engine, update
+from sqlalchemy import create_engine, delete, update
 
 from epro.rehearsal import seeding
-from epro.store.models import TrialVersion
+from epro.store.models import Audit, TrialVersion
 from tests import databases
 
 
@@ -77,10 +77,8 @@ def test_it_refuses_a_database_of_another_program(demo, monkeypatch, tmp_path):
 
 def test_what_an_interrupted_start_left_is_made_anew(demo, monkeypatch):
     demo()
-    database = sqlite3.connect(demo.home / "epro.db")
-    database.execute("DELETE FROM audit WHERE action = ?", (seeding.SIMULATED,))
-    database.commit()
-    database.close()
+    with databases.unsealed(create_engine(f"sqlite:///{demo.home / 'epro.db'}")) as connection:
+        connection.execute(delete(Audit).where(Audit.action == seeding.SIMULATED))
 
     code, out, _ = demo()
 

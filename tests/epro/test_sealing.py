@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from datetime import date
 
 import pytest
-from sqlalchemy import create_engine, event, inspect, insert, select, text, update
+from sqlalchemy import create_engine, event, insert, inspect, select, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 
 from epro.acts import patients
@@ -172,9 +172,7 @@ def test_the_services_own_role_cannot_bend_the_record(service, statement):
 
 def test_the_services_own_role_can_do_its_work(service):
     with as_service(service) as connection:
-        patients.record_death(
-            connection, service.protocol, "UME-001", on=MARCH_1, by=NURSE, now=NOW
-        )
+        patients.record_death(connection, service.protocol, "UME-001", on=MARCH_1, by=NURSE, now=NOW)
         with entry(connection, chain="UME", action="looked after", by=NURSE, at=NOW):
             pass
         for tables in TABLES:

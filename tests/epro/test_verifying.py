@@ -89,7 +89,9 @@ def rewrite(connection, chain="UME", *, since=1, **changed):
     for row in rows[since - 1 :]:
         made = {**row._mapping, **changed, "previous": previous}
         made["hash"] = hash_of(made)
-        connection.execute(update(Audit).where(Audit.id == row.id).values(**changed, previous=previous, hash=made["hash"]))
+        connection.execute(
+            update(Audit).where(Audit.id == row.id).values(**changed, previous=previous, hash=made["hash"])
+        )
         previous = made["hash"]
 
 
@@ -107,7 +109,9 @@ def test_a_history_that_forks_is_named(filled):
     with databases.unsealed(filled.engine) as connection:
         made = {**entries(connection)[2]._mapping, "actor": "somebody else", "previous": "f" * 64}
         connection.execute(
-            update(Audit).where(Audit.id == made["id"]).values(actor="somebody else", previous="f" * 64, hash=hash_of(made))
+            update(Audit)
+            .where(Audit.id == made["id"])
+            .values(actor="somebody else", previous="f" * 64, hash=hash_of(made))
         )
 
     assert "trail: UME, entry 3: does not follow entry 2" in faults(filled)[0]
@@ -115,7 +119,9 @@ def test_a_history_that_forks_is_named(filled):
 
 def test_anchors_that_disagree_are_two_histories(filled):
     known = anchored(filled)
-    other = [{**anchor, "head": "f" * 64, "at": "2027-03-02T01:30:00+00:00"} for anchor in known if anchor["chain"] == "UME"]
+    other = [
+        {**anchor, "head": "f" * 64, "at": "2027-03-02T01:30:00+00:00"} for anchor in known if anchor["chain"] == "UME"
+    ]
 
     assert any("there were two histories" in fault for fault in faults(filled, [*known, *other]))
 

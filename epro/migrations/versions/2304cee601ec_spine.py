@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '9ef742ea91fa'
+revision = '2304cee601ec'
 down_revision = None
 branch_labels = None
 depends_on = None
