@@ -27,7 +27,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Sequence
+from typing import Any, Callable, Iterable, Iterator, Sequence
 
 GENESIS = "0" * 64
 BEGIN, MIDDLE, END = '{"entry":', ',"previous":"', '"}'
@@ -141,30 +141,46 @@ class Values:
 
 def verify(folder: Path, anchors: Iterable[dict[str, Any]] = ()) -> tuple[list[str], dict[str, int]]:
     """Everything that is wrong with an archive, in words, and how much was looked at."""
-    told = Told(folder)
     faults = list(wrong_files(folder))
-    anchors = [*read_lines(folder / "trail" / "anchors.jsonl"), *anchors]
-    chains = Chains(anchors)
-    for line in lines_of(folder / "trail" / "entries.jsonl"):
-        text, entry = line[len(BEGIN) : -AFTER_ENTRY], None
-        try:
-            entry = json.loads(line)
-            chain, seq, action, changes = entry["entry"][0], entry["entry"][1], entry["entry"][9], entry["entry"][11]
-            chains.take(chain, seq, action, changes, entry["previous"], entry["hash"], text)
-        except (ValueError, LookupError, TypeError):
-            faults.append(f"trail: line {chains.counted + 1} of trail/entries.jsonl cannot be read")
-            break
-        told.take(entry["entry"])
+    known = list(anchors)
+    reading(faults, "trail/anchors.jsonl", lambda: known.extend(read_lines(folder / "trail" / "anchors.jsonl")))
+    chains, told = Chains(known), Told(folder)
+    reading(faults, "trail/entries.jsonl", lambda: follow(folder, chains, told))
     values = Values(chains)
-    for line in read_lines(folder / "trail" / "values.jsonl"):
-        values.take(line["digest"], line["salt"], line["value"])
-        told.value(line["digest"], line["value"])
+    reading(faults, "trail/values.jsonl", lambda: hold(folder, values, told))
     faults += chains.finish() + values.faults
     if not values.agree():
         faults.append(f"values: {told.first_missing() or 'there are values that no entry speaks of'}")
-    faults += told.differences(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["tables"])
+    reading(faults, "the data", lambda: faults.extend(told.differences(read_manifest(folder)["tables"])))
     counts = {"entries": chains.counted, "values": values.counted, "redacted": values.emptied}
-    return faults, {**counts, "rows": told.compared, "anchors": len(anchors)}
+    return faults, {**counts, "rows": told.compared, "anchors": len(known)}
+
+
+def reading(faults: list[str], what: str, do: Callable[[], object]) -> None:
+    """Do it; whatever in a file is not as it should be is a fault, and no reason to stop."""
+    try:
+        do()
+    except (ValueError, LookupError, TypeError, AttributeError, OSError, csv.Error) as error:
+        faults.append(f"files: {what} cannot be read as it should ({type(error).__name__}: {error})")
+
+
+def follow(folder: Path, chains: Chains, told: Told) -> None:
+    for line in lines_of(folder / "trail" / "entries.jsonl"):
+        read = json.loads(line)
+        entry = read["entry"]
+        text = line[len(BEGIN) : -AFTER_ENTRY]
+        chains.take(entry[0], entry[1], entry[9], entry[11], read["previous"], read["hash"], text)
+        told.take(entry)
+
+
+def hold(folder: Path, values: Values, told: Told) -> None:
+    for line in read_lines(folder / "trail" / "values.jsonl"):
+        values.take(line["digest"], line["salt"], line["value"])
+        told.value(line["digest"], line["value"])
+
+
+def read_manifest(folder: Path) -> Any:
+    return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
 
 
 def wrong_files(folder: Path) -> Iterator[str]:

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, text, update
@@ -217,6 +217,6 @@ def canonical(value: Any) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
-    if isinstance(value, date):
+    if isinstance(value, (date, time)):
         return value.isoformat()
     raise TypeError(f"the audit trail cannot hold a {type(value).__name__}")
