@@ -128,7 +128,7 @@ def _rows(
             subject=row.subject,
             site=row.site,
             visit=row.visit,
-            baseline=protocol.schedule.visits[row.visit].baseline,
+            baseline=protocol.visit(row.visit, row.schedule_version).baseline,
             due_on=row.due_on,
             last_on=last_on,
             days_left=(last_on - today).days,
@@ -138,7 +138,7 @@ def _rows(
             started_at=row.started_at,
             completed_at=row.completed_at,
             answered=counted.get(row.id, NOTHING),
-            items=items_of(protocol, row.visit),
+            items=items_of(protocol, row.visit, row.schedule_version),
             sending=sendings[row.subject, row.visit],
         )
 

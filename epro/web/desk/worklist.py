@@ -59,6 +59,6 @@ def _chosen() -> dict[str, str | None]:
     site, visit = request.args.get("site") or None, request.args.get("visit") or None
     if site is not None and site not in sites_here():
         abort(404)
-    if visit is not None and visit not in house().protocol.schedule.visits:
+    if visit is not None and visit not in house().protocol.visits:
         abort(404)
     return cast(dict[str, str | None], {"site": site, "visit": visit})
