@@ -204,7 +204,12 @@ def _steps(visit: Visit, schedule: Schedule, zone: str, later_on: date | None) -
 
 
 def _waited(
-    planned: Message, on_day: Callable[[date], Message], silent_days: int | None, *, now: datetime | None, status: Status
+    planned: Message,
+    on_day: Callable[[date], Message],
+    silent_days: int | None,
+    *,
+    now: datetime | None,
+    status: Status,
 ) -> Message:
     """What pauses and silences make of a text that has not left. on_day: the same text, wanted on another day.
 

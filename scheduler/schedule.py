@@ -124,7 +124,7 @@ class Schedule(Section):
 
     @classmethod
     def of(cls, sections: Mapping[str, Any]) -> Schedule:
-        """The schedule of {"anchors", "visit", "ladder", "quiet", "signs_of_life", "texts"}, refused unless the sections agree.
+        """The schedule of these sections of a trial file, refused unless they agree.
 
         Raises pydantic's ValidationError, with the key path of every fault in `loc` and its cure in `ctx`.
         """

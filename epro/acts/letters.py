@@ -64,7 +64,9 @@ class Letters:
                     }
                 )
                 letters.append(
-                    Letter(addresses[message.subject], self._text(versions, message, patient, token), message.expires_at)
+                    Letter(
+                        addresses[message.subject], self._text(versions, message, patient, token), message.expires_at
+                    )
                 )
             links.issue_for_texts(connection, issued)
         return letters

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 import click
 
-from epro.acts.trial import refuse_changed_words
+from epro.acts.trial import refuse_another_file, refuse_changed_words
 from epro.house import House
 from epro.opening import (
     carrier_of,
@@ -22,6 +23,7 @@ from epro.settings import Settings, read_settings
 from epro.store.audit import Actor
 from epro.store.database import reading, writing
 from epro.store.migrating import migrate, newest_revision, revision_of
+from epro.versions import versions_of
 
 COMMAND = Actor("command line", "operator", "command")
 
@@ -93,15 +95,18 @@ def refuse_a_busy_port(settings: Settings) -> None:
 
 
 def released(house: House) -> House:
-    """The house, if its database has this version's schema and its forms the words of now.
+    """The house, if its database has this version's schema, this trial file in force, and its forms the words of now.
 
-    Raises NotReleased, PackIsLocked.
+    It knows every version of the trial. Raises NotReleased, NotAmended, PackIsLocked.
     """
     if revision_of(house.engine) != newest_revision():
         raise NotReleased("The database is empty or not of this version. Run `epro release` first.")
     with reading(house.engine) as connection:
+        if not refuse_another_file(connection, house.protocol):
+            raise NotReleased("The database has no trial file yet. Run `epro release` first.")
         refuse_changed_words(connection, house.protocol)
-    return house
+        versions = versions_of(connection)
+    return replace(house, protocol=replace(house.protocol, versions=versions))
 
 
 commands = {"release": release, "serve": serve, "clock": clock}

@@ -1,8 +1,8 @@
 """How many of the forms that were expected came, by visit and site? Never by arm.
 
 Counted are the assessments whose window is over, by its days or by death or withdrawal, or that were submitted, of
-patients who were in the study when they were due. Received means at least one answer when the window closed; complete (submitted) and unfinished are counted
-apart. A window that closed before its patient was in the system counts nowhere.
+patients who were in the study when they were due. Received means at least one answer when the window closed; complete
+(submitted) and unfinished are counted apart. A window that closed before its patient was in the system counts nowhere.
 """
 
 from __future__ import annotations
