@@ -82,3 +82,14 @@ def followed_by(versions: Sequence[Version], patient: Facts) -> Versions:
         if day is not None:
             since = [since[0], *(one for one in since[1:] if one[0] < day), (day, version)]
     return [(day, version.n, version.schedule) for day, version in since]
+
+
+def awaiting_consent(versions: Sequence[Version], patient: Facts) -> tuple[Version, ...]:
+    """The versions that she would follow if she consented to them, and has not."""
+    consented_on = max([patient.events[CONSENT].on, *patient.consented_anew_on])
+    overtaken = max((version.n for version in versions if version.rule == BY_AMENDMENT), default=0)
+    return tuple(
+        version
+        for version in versions[1:]
+        if version.rule == BY_CONSENT and version.n > overtaken and version.from_on > consented_on
+    )

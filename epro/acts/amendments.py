@@ -24,7 +24,7 @@ from epro.refusals import N_, Refusal, Wrong
 from epro.store import facts
 from epro.store.audit import TRIAL_CHAIN, Actor, entry
 from epro.store.models import Allocation, Form, Patient, TrialVersion
-from epro.versions import BY_AMENDMENT, BY_CONSENT, Version, versions_of
+from epro.versions import BY_AMENDMENT, BY_CONSENT, Version, awaiting_consent, versions_of
 from scheduler import ledger
 from scheduler.changes import Changes
 
@@ -106,7 +106,7 @@ def consent_anew(
     """Record that a patient consented to the trial as amended; from that day on she follows its versions."""
     known = known_patient(connection, subject)
     wrongs = list(wrong_date(protocol, "happened_on", on, now, known.events[CONSENT].on))
-    awaiting = versions_to_consent_to(connection, known)
+    awaiting = awaiting_consent(versions_of(connection), known)
     if not wrongs and not any(version.from_on <= on for version in awaiting):
         wrongs.append(Wrong("happened_on", N_("On this day no version of the trial waited for her consent.")))
     if wrongs:
@@ -115,18 +115,6 @@ def consent_anew(
     with entry(connection, chain=known.site, action="consented anew", by=by, at=now) as opened:
         happened(opened, subject, facts.CONSENTED_ANEW, on, value=str(newest))
         return replan(connection, protocol, subject, entry=opened, now=now)
-
-
-def versions_to_consent_to(connection: Connection, patient: facts.Facts) -> tuple[Version, ...]:
-    """The versions that she would follow if she consented to them, and has not."""
-    consented_on = max([patient.events[CONSENT].on, *patient.consented_anew_on])
-    versions = versions_of(connection)
-    overtaken = max((version.n for version in versions if version.rule == BY_AMENDMENT), default=0)
-    return tuple(
-        version
-        for version in versions[1:]
-        if version.rule == BY_CONSENT and version.n > overtaken and version.from_on > consented_on
-    )
 
 
 def earliest_day(connection: Connection, protocol: Protocol, now: datetime) -> date:

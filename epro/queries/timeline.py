@@ -16,6 +16,7 @@ from epro.refusals import NoSuchPatient
 from epro.store import facts
 from epro.store.facts import Facts
 from epro.store.models import Allocation, Assessment, Form, Patient, PatientEvent, never_planned
+from epro.versions import awaiting_consent, versions_of
 from scheduler import arrows, ledger
 from scheduler.ledger import Text
 
@@ -64,6 +65,7 @@ class Recorded:
     reported_at: datetime
     by: str
     reason: str | None
+    value: str | None  # of a pause the day on which texts go again, of a consent the version
     corrects: int | None
 
 
@@ -73,6 +75,8 @@ class Timeline:
     visits: tuple[Visit, ...]
     recorded: tuple[Recorded, ...]
     pending: int  # texts still to leave
+    paused_until: date | None  # the first day on which texts go again
+    awaits_consent_to: tuple[int, ...]  # versions of the trial
     why_unreachable: tuple[str, ...]  # as `queries.reach` says it, of the form that is open or of her in general
 
 
@@ -90,6 +94,8 @@ def timeline(connection: Connection, protocol: Protocol, subject: str, now: date
         visits=tuple(visits),
         recorded=tuple(_recorded(connection, subject)),
         pending=sum(text.state in STILL_TO_LEAVE for text in texts),
+        paused_until=patient.paused_until(now.astimezone(protocol.zone).date()),
+        awaits_consent_to=tuple(version.n for version in awaiting_consent(versions_of(connection), patient)),
         why_unreachable=why_unreachable(patient, sending, started=bool(current and current.started_at)),
     )
 

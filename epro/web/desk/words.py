@@ -88,6 +88,11 @@ EVENTS = {
     facts.OPTED_OUT: N_("Replied STOP"),
     facts.OPTED_IN: N_("Replied START"),
     facts.ASKED_LATER: N_("Replied LATER"),
+    facts.DISCHARGE: N_("Discharge from hospital"),
+    facts.PAUSED: N_("Texts rest"),
+    facts.PAUSE_ENDED: N_("Texts go again"),
+    facts.CONSENTED_ANEW: N_("Consented to the amended trial"),
+    facts.UNDONE: N_("Never happened"),
 }
 MODES = {"self": N_("by link"), "tablet": N_("on the clinic's tablet")}
 
