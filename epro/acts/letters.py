@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, select
 
 from epro.acts import links, patients
 from epro.acts.replanning import plan_of
+from epro.acts.restoring import refuse_sending
 from epro.protocol import Protocol
 from epro.store import facts
 from epro.store.audit import CARRIER
@@ -38,8 +39,9 @@ class Letters:
         self.engine, self.protocol, self.cipher, self.address = engine, protocol, cipher, address
 
     def write(self, messages: Sequence[Claimed], now: datetime) -> list[Letter | Withheld]:
-        """One letter, or the reason why none, for each message in order."""
+        """One letter, or the reason why none, for each message in order. Raises SendingIsOff after a restore."""
         with writing(self.engine) as connection:
+            refuse_sending(connection)
             known = facts.facts_of(connection, {message.subject for message in messages})
             assessments = self._assessments(connection, known)
             addresses = self._addresses(connection, known)

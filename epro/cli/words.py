@@ -6,6 +6,7 @@ import errno
 
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+from epro.acts.restoring import SendingIsOff
 from epro.acts.trial import NotAmended
 from epro.opening import NotReadyForLive
 from epro.refusals import NoSuchPatient, Refusal
@@ -22,6 +23,7 @@ SAID_IN_WORDS = (
     NotReadyForLive,
     NotAmended,
     NoTrial,
+    SendingIsOff,
     database.DatabaseUnavailable,
     AnotherSender,
     InsideWebServer,

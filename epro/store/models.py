@@ -67,6 +67,18 @@ class TrialVersion(Base):
     entry: Mapped[Entry]
 
 
+class Restored(Base):
+    """The database came back from a backup. Nothing is sent before `released_at`: what left since is not in it."""
+
+    __tablename__ = "restored"
+
+    id: Mapped[Serial]
+    backup_at: Mapped[datetime]
+    restored_at: Mapped[datetime]
+    released_at: Mapped[datetime | None]
+    entry: Mapped[Entry]
+
+
 class Patient(Base):
     __tablename__ = "patient"
 

@@ -8,6 +8,7 @@ from flask import abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from epro.queries.alive import silent
+from epro.queries.lost import possibly_lost
 from epro.queries.timeline import subjects_like
 from epro.queries.worklist import worklist
 from epro.queries.written import written
@@ -29,6 +30,7 @@ def landing() -> str | Response:
     with reading() as connection:
         lists = worklist(connection, protocol, now(), sites=sites, visit=chosen["visit"])
         replies = written(connection, house().cipher, now(), sites=sites)
+        lost = possibly_lost(connection, now(), sites=sites)
         quiet = silent(connection, protocol, now(), sites=sites)
         sending = ledger.health(connection, now())
     to_call = {(one.form.subject, one.form.visit) for one in lists.unreachable if arrows.UNKNOWN not in one.why}
@@ -37,6 +39,7 @@ def landing() -> str | Response:
         lists=lists,
         replies=replies,
         silent=quiet,
+        lost=lost,
         to_call=to_call,
         sending=sending,
         sites=sites_here(),
