@@ -164,19 +164,22 @@ def reading(faults: list[str], what: str, do: Callable[[], object]) -> None:
         faults.append(f"files: {what} cannot be read as it should ({type(error).__name__}: {error})")
 
 
-def follow(folder: Path, chains: Chains, told: Told) -> None:
+def follow(folder: Path, chains: Chains, told: Told | None) -> None:
+    """Every entry of the trail, past the chains and, where rows are to be compared, past what is told of them."""
     for line in lines_of(folder / "trail" / "entries.jsonl"):
         read = json.loads(line)
         entry = read["entry"]
         text = line[len(BEGIN) : -AFTER_ENTRY]
         chains.take(entry[0], entry[1], entry[9], entry[11], read["previous"], read["hash"], text)
-        told.take(entry)
+        if told:
+            told.take(entry)
 
 
-def hold(folder: Path, values: Values, told: Told) -> None:
+def hold(folder: Path, values: Values, told: Told | None) -> None:
     for line in read_lines(folder / "trail" / "values.jsonl"):
         values.take(line["digest"], line["salt"], line["value"])
-        told.value(line["digest"], line["value"])
+        if told:
+            told.value(line["digest"], line["value"])
 
 
 def read_manifest(folder: Path) -> Any:

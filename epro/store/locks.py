@@ -19,7 +19,9 @@ from epro.store.models import Answer, Assessment, Base, DataLock, Form, PatientE
 if TYPE_CHECKING:
     from epro.store.audit import Entry
 
-NO_TRIAL_DATA = frozenset({"texts_allowed", "texts_refused", "opted_out", "opted_in", "asked_later"})
+NO_TRIAL_DATA = frozenset(
+    {"texts_allowed", "texts_refused", "opted_out", "opted_in", "asked_later", "paused", "pause_ended"}
+)
 WHAT_SHE_DID = frozenset({"started_at", "completed_at", "reason"})  # columns that planning leaves alone
 LOCKED = N_("The data of this site are locked up to %(day)s. Nothing was saved. An investigator can unlock them.")
 WAIT = "SELECT pg_advisory_xact_lock{}(hashtext('epro data lock ' || :site))"
