@@ -6,20 +6,23 @@ holds salted digests and not the values. Backups keep what they hold until they 
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from epro.acts import links
 from epro.acts.patients import known_patient
 from epro.acts.replanning import replan
 from epro.protocol import Protocol
-from epro.record.epro_verify import REDACTED
+from epro.record.epro_verify import REDACTED, with_reason
 from epro.refusals import N_, Refusal, Wrong
-from epro.store.audit import Actor, entry
+from epro.store.audit import Actor, Entry, entry
 from epro.store.contacts import Cipher
-from epro.store.models import Audit, AuditValue, Contact, Reply
+from epro.store.models import Audit, AuditValue, Base, Contact, Reply
+from epro.store.sealing import EMPTIED
 from scheduler.tables import attempt, message
 
 NOTHING = ""  # in place of an address, its keyed hash, or the words of a reply
@@ -62,26 +65,50 @@ def erase_files(folder: Path, addresses: set[str]) -> int:
 
 
 def redact(connection: Connection, chain: str, seq: int, field: str, *, reason: str, by: Actor, now: datetime) -> int:
-    """Empty what an entry of the trail tells of a field ("*": of rows that were added). Returns how many values.
+    """Empty what an entry of the trail tells of a field, and the field itself where somebody wrote words in it.
 
-    Raises Refusal when the entry tells of no such field. The row itself, where it is still kept, is another matter.
+    field: a column, "reason" also for the reason of the entry itself; "*" = all of every row that was added. Of a row
+    that was added the trail holds one value, which goes as a whole. Returns how many values were emptied. Raises
+    Refusal when the entry tells of no such field.
     """
-    changes = connection.execute(select(Audit.changes).where(Audit.chain == chain, Audit.seq == seq)).scalar() or []
-    digests = [digest for _, _, column, *both in changes if column == field for digest in both if digest]
-    kept = select(AuditValue.digest).where(AuditValue.digest.in_(digests), AuditValue.value.is_not(None))
-    values = sorted(connection.execute(kept).scalars())
-    if not values:
+    row = connection.execute(select(Audit).where(Audit.chain == chain, Audit.seq == seq)).one_or_none()
+    found = _told_of(connection, row, field) if row else {}
+    if row is None or not found:
         told = {"chain": chain, "seq": seq, "field": field}
         raise Refusal([Wrong("field", N_("%(chain)s, entry %(seq)s holds no value of %(field)s."), told)])
     if not reason.strip():
         raise Refusal([Wrong("reason", N_("Say why, in a few words without names."))])
-    subject = connection.execute(select(Audit.subject).where(Audit.chain == chain, Audit.seq == seq)).scalar()
     why = f"{chain}, entry {seq}: {reason.strip()}"
-    with entry(connection, chain=chain, action=REDACTED, by=by, at=now, reason=why, subject=subject) as made:
-        for digest in values:
+    with entry(connection, chain=chain, action=REDACTED, by=by, at=now, reason=why, subject=row.subject) as made:
+        for digest, (table, key) in sorted(found.items()):
             made.changes.append([AuditValue.__tablename__, digest, "value", None, None])
-        connection.execute(update(AuditValue).where(AuditValue.digest.in_(values)).values(salt=None, value=None))
-    return len(values)
+            if field in EMPTIED.get(table, ()):
+                _empty(made, table, key, field)
+        digests = AuditValue.digest.in_(found)
+        connection.execute(update(AuditValue).where(digests).values(salt=None, value=None))
+    return len(found)
+
+
+def _told_of(connection: Connection, row: Row[Any], field: str) -> dict[str, tuple[str, str]]:
+    """Every digest under which an entry holds this field, with the table and the row it speaks of."""
+    found: dict[str, tuple[str, str]] = {}
+    for table, key, column, old, new in with_reason(row.id, row.why, row.changes):
+        for digest in filter(None, (old, new)):
+            value = connection.execute(select(AuditValue.value).where(AuditValue.digest == digest)).scalar()
+            told = json.loads(value) if value is not None else None
+            in_the_row = column == "*" and isinstance(told, dict) and told.get(field) is not None
+            if value is not None and (column == field or in_the_row):
+                found[digest] = (table, key)
+    return found
+
+
+def _empty(made: Entry, table: str, key: str, field: str) -> None:
+    model = Base.metadata.tables[table]
+    if table == Audit.__tablename__:
+        made.connection.execute(update(Audit).where(Audit.id == key).values(reason=None))
+        return
+    made.connection.execute(update(model).where(model.c.id == int(key)).values({field: None, "entry": made.id}))
+    made.changes.append([table, key, field, None, None])
 
 
 def _holds(file: Path, addresses: set[str]) -> bool:

@@ -118,7 +118,9 @@ def erase(subject: str, reason: str, yes: bool) -> None:
 @click.argument("field")
 @click.option("--reason", required=True, help="Why, in a few words without names.")
 def redact(chain: str, entry: int, field: str, reason: str) -> None:
-    """Empty what an entry of the trail tells of FIELD ("*": of added rows). The chain still verifies.
+    """Empty what an entry of the trail tells of FIELD, such as reason or text, and the words themselves.
+
+    The chain still verifies.
 
     For the rare case that somebody's identity was written where it does not belong.
 

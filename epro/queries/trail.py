@@ -99,6 +99,8 @@ def _changes(
     said: dict[Place, str | None],
 ) -> Iterator[Change]:
     told = {name: getattr(row, name) for name in COLUMNS[:9]}
+    if row.why and row.reason is None:
+        told["reason"] = REDACTED
     if not changes:
         yield Change(**told, place="", table="", row="", field="", old=None, new=None)
     for table, key, column, old, new in changes:

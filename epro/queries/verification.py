@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select, tuple_
 
-from epro.record.epro_verify import Chains, Values
+from epro.record.epro_verify import Chains, Values, with_reason
 from epro.store.anchors import Anchor
 from epro.store.audit import UNAUDITED, canonical
-from epro.store.models import AuditValue, Base
+from epro.store.models import Audit, AuditValue, Base
 from epro.store.sealing import told
 from epro.store.seals import SEALED_NIGHTLY, hash_of_rows, hashed
 from epro.store.signed import misfits
@@ -21,7 +21,7 @@ from epro.store.signed import misfits
 AT_ONCE = 2000  # rows held in memory
 COMPARED_AT_ONCE = 400
 MOST_FAULTS = 50
-FIELDS = "actor, role, channel, request, subject, action, reason"
+FIELDS = "actor, role, channel, request, subject, action, why"
 INSTANT = {  # as the trail writes it
     "postgresql": """to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00'""",
     "sqlite": "substr(at, 1, 26) || '+00:00'",
@@ -48,7 +48,7 @@ def verify(connection: Connection, anchors: Sequence[Anchor], *, rows: bool = Tr
     """
     chains = Chains(anchors)
     for chain, seq, action, changes, previous, hash_, text in entries(connection):
-        chains.take(chain, seq, action, json.loads(changes), previous, hash_, text)
+        chains.take(chain, seq, action, changes, previous, hash_, text)
     values = Values(chains)
     statement = "SELECT digest, salt, value FROM audit_value"
     for digest, salt, value in _stream(connection, statement):
@@ -59,8 +59,18 @@ def verify(connection: Connection, anchors: Sequence[Anchor], *, rows: bool = Tr
     compared = 0
     if rows:
         different, compared = _differences(connection)
-        faults += [*different, *misfits(connection), *_wrong_stretches(connection)]
+        faults += [*different, *_wrong_reasons(connection), *misfits(connection), *_wrong_stretches(connection)]
     return Verified(faults[:MOST_FAULTS], chains.counted, values.counted, values.emptied, compared, len(anchors))
+
+
+def _wrong_reasons(connection: Connection) -> Iterator[str]:
+    """Reasons that are not what the chain holds the digest of."""
+    told = select(Audit.chain, Audit.seq, Audit.reason, AuditValue.value)
+    rows = told.join(AuditValue, AuditValue.digest == Audit.why, isouter=True)
+    either = Audit.why.is_not(None) | Audit.reason.is_not(None)
+    for row in connection.execute(rows.where(either), execution_options={"yield_per": AT_ONCE}):
+        if row.value != (None if row.reason is None else canonical(row.reason)):
+            yield f"trail: {row.chain}, entry {row.seq}: its reason is not the one that was hashed"
 
 
 def _wrong_stretches(connection: Connection) -> Iterator[str]:
@@ -71,14 +81,14 @@ def _wrong_stretches(connection: Connection) -> Iterator[str]:
             yield f"data: {name}, rows {first} to {last}: the trail holds another hash of them"
 
 
-def entries(connection: Connection) -> Iterator[tuple[str, int, str, str, str, str, str]]:
-    """chain, seq, action, changes (JSON), previous, hash, and the text that is hashed, chain by chain in order."""
+def entries(connection: Connection) -> Iterator[tuple[str, int, str, list[Any], str, str, str]]:
+    """chain, seq, action, changes, previous, hash, and the text that is hashed, chain by chain in order."""
     at = INSTANT[connection.dialect.name]
     changes = "changes::text" if connection.dialect.name == "postgresql" else "changes"
     statement = f"SELECT chain, seq, id, {at}, {FIELDS}, {changes}, previous, hash FROM audit ORDER BY chain, seq"  # noqa: S608
     for row in _stream(connection, statement):
         text = f"{_encode(list(row[:11]))[:-1]},{row[11]}]"
-        yield row[0], row[1], row[9], row[11], row[12], row[13], text
+        yield row[0], row[1], row[9], with_reason(row[2], row[10], json.loads(row[11])), row[12], row[13], text
 
 
 def _stream(connection: Connection, statement: str) -> Iterator[Any]:
@@ -92,7 +102,7 @@ def _what_disagrees(connection: Connection) -> str:
     """The first digest that is missing, or that nothing speaks of; holds all of them in memory."""
     there = {row[0] for row in _stream(connection, "SELECT digest FROM audit_value")}
     for chain, seq, _, changes, *_ in entries(connection):
-        for _, _, _, old, new in json.loads(changes):
+        for _, _, _, old, new in changes:
             for digest in (old, new):
                 if digest and digest not in there:
                     return f"{digest[:12]}… is missing, of which {chain}, entry {seq} speaks"
@@ -131,7 +141,7 @@ def _differences(connection: Connection) -> tuple[list[str], int]:
 
 def _changes(connection: Connection, tables: dict[str, Table]) -> Iterator[tuple[str, str, str, str | None]]:
     for _, _, _, changes, *_ in entries(connection):
-        for name, row, column, _, new in json.loads(changes):
+        for name, row, column, _, new in changes:
             if name in tables:
                 yield name, row, column, new
 

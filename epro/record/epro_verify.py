@@ -10,13 +10,13 @@ Needs Python 3.8 or newer and nothing else: no network, no database, no other pa
 Exit code 0: everything agrees. 1: something does not, and the first bad row of each kind is named. 2: no archive.
 
 The trail (trail/entries.jsonl) holds one entry a line, in chains, one chain a site:
-    {"entry":[chain, seq, id, at, actor, role, channel, request, subject, action, reason, changes],
+    {"entry":[chain, seq, id, at, actor, role, channel, request, subject, action, why, changes],
      "previous":P,"hash":H}
 with H = SHA-256(P followed by the text of the array after "entry":), P = the hash before it in its chain, at first 64
 zeros. A change is [table, row, column, old digest, new digest]; "*" as column means that the row was added. A digest is
-SHA-256(salt followed by value); salts and values stand in trail/values.jsonl, so that a value can be redacted and the
-chain still verifies. An anchor says how many entries a chain had on a day, and the hash of its last: kept elsewhere, it
-shows a tail that was cut off and a history that was written anew.
+SHA-256(salt followed by value), "why" is the digest of the reason. Salts and values stand in trail/values.jsonl, so
+that a value can be redacted and the chain still verifies. An anchor says how many entries a chain had on a day, and the hash
+of its last: kept elsewhere, it shows a tail that was cut off and a history that was written anew.
 """
 
 from __future__ import annotations
@@ -143,8 +143,10 @@ def verify(folder: Path, anchors: Iterable[dict[str, Any]] = ()) -> tuple[list[s
     """Everything that is wrong with an archive, in words, and how much was looked at."""
     faults = list(wrong_files(folder))
     known = list(anchors)
+    heads: list[dict[str, Any]] = []
+    reading(faults, "trail/heads.jsonl", lambda: heads.extend(read_lines(folder / "trail" / "heads.jsonl")))
     reading(faults, "trail/anchors.jsonl", lambda: known.extend(read_lines(folder / "trail" / "anchors.jsonl")))
-    chains, told = Chains(known), Told(folder)
+    chains, told = Chains([*known, *heads]), Told(folder)
     reading(faults, "trail/entries.jsonl", lambda: follow(folder, chains, told))
     values = Values(chains)
     reading(faults, "trail/values.jsonl", lambda: hold(folder, values, told))
@@ -170,9 +172,15 @@ def follow(folder: Path, chains: Chains, told: Told | None) -> None:
         read = json.loads(line)
         entry = read["entry"]
         text = line[len(BEGIN) : -AFTER_ENTRY]
+        entry[11] = with_reason(entry[2], entry[10], entry[11])
         chains.take(entry[0], entry[1], entry[9], entry[11], read["previous"], read["hash"], text)
         if told:
             told.take(entry)
+
+
+def with_reason(id_: str, why: str | None, changes: list[Any]) -> list[Any]:
+    """The changes of an entry, and its own reason as if it were one of them."""
+    return [*changes, ["audit", id_, "reason", None, why]] if why else changes
 
 
 def hold(folder: Path, values: Values, told: Told | None) -> None:
@@ -288,34 +296,25 @@ def who(folder: Path, subject: str, item: str) -> Iterator[str]:
     visits = {row["id"]: row["visit"] for row in rows_of(folder, "assessment") if row["subject"] == subject}
     forms = {row["id"]: row for row in rows_of(folder, "form") if row["assessment"] in visits}
     instrument, _, code = item.rpartition(".")
-    wanted: list[Any] = []
-    digests: set[str] = set()
+    rows = {row["id"]: row for row in rows_of(folder, "answer") if row["form"] in forms}
+    versions: dict[str, list[Any]] = {}
     for line in lines_of(folder / "trail" / "entries.jsonl"):
         entry = json.loads(line)["entry"]
-        if entry[8] == subject:
-            added = [new for table, _, column, _, new in entry[11] if (table, column) == ("answer", "*")]
-            wanted.append((entry, added))
-            digests.update(added)
-    values = {
-        line["digest"]: line["value"]
-        for line in read_lines(folder / "trail" / "values.jsonl")
-        if line["digest"] in digests
-    }
-    versions: dict[str, list[Any]] = {}
-    for entry, added in sorted(wanted, key=lambda each: each[0][3]):
-        for digest in added:
-            answer = json.loads(values[digest]) if values.get(digest) else {}
-            form = forms.get(str(answer.get("form")))
-            if form and answer["item"].lower() == code.lower() and instrument in ("", form["instrument"]):
+        for table, key, column, _, _ in entry[11] if entry[8] == subject else ():
+            answer = rows.get(key)
+            if (table, column) != ("answer", "*") or answer is None or answer["item"].lower() != code.lower():
+                continue
+            form = forms[answer["form"]]
+            if instrument in ("", form["instrument"]):
                 place = f"{subject}, {visits[form['assessment']]}, {form['instrument']} {answer['item']}"
                 versions.setdefault(place, []).append((entry, answer))
     for place, history in versions.items():
         yield place
         before = None
         for entry, answer in history:
-            said = answer["value"] if answer["value"] is not None else answer.get("text") or answer["state"]
+            said = answer["value"] or answer["text"] or answer["state"]
             was = "" if before is None else f"{before} -> "
-            why = f"  because: {answer['reason']}" if answer.get("reason") else ""
+            why = f"  because: {answer['reason']}" if answer["reason"] else ""
             at, by, role, channel = entry[3].replace("T", " "), entry[4], entry[5], entry[6]
             yield f"  {at}  {by} ({role}, {channel}; said by: {answer['by']}, {answer['mode']})  {was}{said}{why}"
             before = said

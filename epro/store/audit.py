@@ -185,6 +185,7 @@ def _close(entry: Entry, subject: str | None) -> None:
         "subject": subject,
         "action": entry.action,
         "reason": entry.reason,
+        "why": entry._digest(entry.reason),
         "changes": entry.changes,
         "previous": last.hash if last else GENESIS,
     }
@@ -201,7 +202,7 @@ def tell_of_a_refusal(connection: Connection, tried: Entry) -> None:
         pass
 
 
-HASHED = ("chain", "seq", "id", "at", "actor", "role", "channel", "request", "subject", "action", "reason", "changes")
+HASHED = ("chain", "seq", "id", "at", "actor", "role", "channel", "request", "subject", "action", "why", "changes")
 
 
 def hash_of(row: Any) -> str:

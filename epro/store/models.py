@@ -232,7 +232,10 @@ class Link(Base):
 
 
 class Audit(Base):
-    """One act of one person, with every change it made. Append only; chained by hash within a site."""
+    """One act of one person, with every change it made, chained by hash within a site. Append only.
+
+    Its reason alone can be emptied: the chain holds its digest.
+    """
 
     __tablename__ = "audit"
 
@@ -246,7 +249,8 @@ class Audit(Base):
     request: Mapped[str | None]
     subject: Mapped[str | None] = mapped_column(index=True)  # whom it concerns; empty: nobody, or several
     action: Mapped[str] = mapped_column(index=True)
-    reason: Mapped[str | None]
+    reason: Mapped[str | None]  # can be redacted: the chain holds its digest
+    why: Mapped[str | None]  # the salted digest of the reason
     changes: Mapped[list[Any]]  # [table, row, column, old digest, new digest]
     previous: Mapped[str]
     hash: Mapped[str]

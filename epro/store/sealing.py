@@ -5,7 +5,8 @@ Triggers on both databases, set anew after every migration:
 - a row of an append-only table is never changed or removed;
 - a row that carries `entry` is written before that entry is: its foreign key, held back until commit, then wants the
   entry, so that every change of a row brings a new entry of the trail with it;
-- a value of the trail may be redacted (salt and value emptied together) and nothing else.
+- a value of the trail may be redacted (salt and value emptied together) and nothing else; so may the words that
+  somebody wrote in a row (EMPTIED).
 
 SQLite's INSERT OR REPLACE removes rows without asking the delete triggers of a connection that has not set
 `recursive_triggers`: rows that would be replaced are therefore looked for before an insert. On PostgreSQL the service
@@ -36,9 +37,18 @@ from scheduler.tables import metadata as ledger
 ADDED_TO = (Audit, TrialVersion, PatientEvent, Answer, Access, Signature, DataLock)
 APPEND_ONLY: tuple[Table, ...] = (*map(table_of, ADDED_TO), message_event)
 REDACTABLE = table_of(AuditValue)
+EMPTIED = {"audit": ("reason",), "patient_event": ("reason",), "answer": ("reason", "text")}  # words somebody wrote
 UNTOLD = ("staff_user",)  # written by the sign-in library as well; its own acts tell of it
 FUNCTIONS = {  # PostgreSQL: name → body
     "epro_sealed": "RAISE EXCEPTION 'epro: rows of % are only added', TG_TABLE_NAME USING ERRCODE = '23001';",
+    "epro_emptied": (
+        "FOREACH name IN ARRAY TG_ARGV LOOP"
+        " IF later->>name IS NOT NULL AND later->name <> earlier->name THEN"
+        " RAISE EXCEPTION 'epro: words of % can be emptied and nothing else', TG_TABLE_NAME USING ERRCODE = '23001';"
+        " END IF; later := later - name; earlier := earlier - name; END LOOP;"
+        " IF later - 'entry' <> earlier - 'entry' THEN"
+        " RAISE EXCEPTION 'epro: rows of % are only added', TG_TABLE_NAME USING ERRCODE = '23001'; END IF; RETURN NEW;"
+    ),
     "epro_told": (
         "IF EXISTS (SELECT 1 FROM audit WHERE id = NEW.entry) THEN"
         " RAISE EXCEPTION 'epro: a row of % is written under a new entry only', TG_TABLE_NAME"
@@ -83,6 +93,9 @@ def grant(connection: Connection, role: str) -> None:
         rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE"
         if table is REDACTABLE:
             rights = "SELECT, INSERT, UPDATE (salt, value)"
+        if words := EMPTIED.get(table.name):
+            kept = (*words, "entry") if "entry" in table.columns else words
+            rights = f"SELECT, INSERT, UPDATE ({', '.join(kept)})"
         if table in ledger.sorted_tables and table not in APPEND_ONLY:
             rights += ", DELETE"
         connection.execute(text(f'REVOKE ALL ON "{table.name}" FROM {name}'))
@@ -95,7 +108,9 @@ def _statements(dialect: str, tables: Iterable[Table]) -> Iterator[str]:
     written_as = _on_postgresql if dialect == "postgresql" else _on_sqlite
     if dialect == "postgresql":
         for name, body in FUNCTIONS.items():
-            yield f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$"
+            head = f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ "
+            kept = "DECLARE name text; later jsonb := to_jsonb(NEW); earlier jsonb := to_jsonb(OLD); "
+            yield f"{head}{kept if name == 'epro_emptied' else ''}BEGIN {body} END $$"
     under_an_entry = set(told())
     for table in tables:
         if table in under_an_entry or table in APPEND_ONLY or table is REDACTABLE:
@@ -103,13 +118,17 @@ def _statements(dialect: str, tables: Iterable[Table]) -> Iterator[str]:
 
 
 def _on_postgresql(table: Table, under_an_entry: bool) -> Iterator[str]:
-    for act in ("DELETE", "TRUNCATE", *(("UPDATE",) if table in APPEND_ONLY else ())):
+    words = EMPTIED.get(table.name, ())
+    for act in ("DELETE", "TRUNCATE", *(("UPDATE",) if table in APPEND_ONLY and not words else ())):
         each = "STATEMENT" if act == "TRUNCATE" else "ROW"
         yield _trigger(table, act) + f" FOR EACH {each} EXECUTE FUNCTION epro_sealed()"
+    if words:
+        names = ", ".join(f"'{name}'" for name in words)
+        yield _trigger(table, "UPDATE") + f" FOR EACH ROW EXECUTE FUNCTION epro_emptied({names})"
     if table is REDACTABLE:
         yield _trigger(table, "UPDATE") + " FOR EACH ROW EXECUTE FUNCTION epro_redacted()"
     if under_an_entry:
-        acts = "INSERT" if table in APPEND_ONLY else "INSERT OR UPDATE"
+        acts = "INSERT" if table in APPEND_ONLY and not words else "INSERT OR UPDATE"
         yield _trigger(table, acts, "told") + " FOR EACH ROW EXECUTE FUNCTION epro_told()"
 
 
@@ -118,22 +137,31 @@ def _on_sqlite(table: Table, under_an_entry: bool) -> Iterator[str]:
     yield f"{_trigger(table, 'DELETE')} {only_added}"
     replaced = " OR ".join(_is_there(table, names) for names in _unique(table))
     yield f"{_trigger(table, 'INSERT', 'replaced')} WHEN {replaced} {only_added}"
+    words = EMPTIED.get(table.name, ())
     if table in APPEND_ONLY:
-        yield f"{_trigger(table, 'UPDATE')} {only_added}"
+        when = f" WHEN {_more_than_emptied(table, words)}" if words else ""
+        yield f"{_trigger(table, 'UPDATE')}{when} {only_added}"
     if table is REDACTABLE:
         other = "NEW.digest <> OLD.digest OR NEW.salt IS NOT NULL OR NEW.value IS NOT NULL"
-        words = "BEGIN SELECT RAISE(ABORT, 'epro: a value of the trail can be redacted and nothing else'); END"
-        yield f"{_trigger(table, 'UPDATE')} WHEN {other} {words}"
+        said = "BEGIN SELECT RAISE(ABORT, 'epro: a value of the trail can be redacted and nothing else'); END"
+        yield f"{_trigger(table, 'UPDATE')} WHEN {other} {said}"
     if under_an_entry:
         known = "EXISTS (SELECT 1 FROM audit WHERE id = NEW.entry)"
-        words = f"BEGIN SELECT RAISE(ABORT, 'epro: a row of {table.name} is written under a new entry only'); END"
-        for act in ("INSERT",) if table in APPEND_ONLY else ("INSERT", "UPDATE"):
-            yield f"{_trigger(table, act, 'told')} WHEN {known} {words}"
+        said = f"BEGIN SELECT RAISE(ABORT, 'epro: a row of {table.name} is written under a new entry only'); END"
+        for act in ("INSERT",) if table in APPEND_ONLY and not words else ("INSERT", "UPDATE"):
+            yield f"{_trigger(table, act, 'told')} WHEN {known} {said}"
 
 
 def _trigger(table: Table, acts: str, rule: str = "sealed") -> str:
     name = f"epro_{table.name}_{acts.lower().replace(' ', '_')}_{rule}"
     return f'CREATE TRIGGER {name} BEFORE {acts} ON "{table.name}"'
+
+
+def _more_than_emptied(table: Table, words: Iterable[str]) -> str:
+    """That an update does more than empty these columns."""
+    other = [f'NEW."{c.name}" IS NOT OLD."{c.name}"' for c in table.columns if c.name not in (*words, "entry")]
+    filled = [f'(NEW."{name}" IS NOT NULL AND NEW."{name}" IS NOT OLD."{name}")' for name in words]
+    return " OR ".join((*other, *filled))
 
 
 def _is_there(table: Table, names: Iterable[str]) -> str:

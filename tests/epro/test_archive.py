@@ -172,7 +172,8 @@ def test_a_forged_trail_is_found_though_its_checksums_fit(folder, what, change, 
 def test_a_trail_that_was_written_anew_is_found_by_anchors_that_were_kept_elsewhere(folder, tmp_path):
     kept = tmp_path / "anchors.jsonl"
     shutil.copyfile(folder / "trail" / "anchors.jsonl", kept)
-    rewritten(folder, "trail/anchors.jsonl", lambda _: "")
+    for own in ("anchors", "heads"):
+        rewritten(folder, f"trail/{own}.jsonl", lambda _: "")
 
     def anew(text):
         heads, made = {}, []

@@ -4,8 +4,8 @@ from contextlib import contextmanager
 from datetime import date
 
 import pytest
-from sqlalchemy import create_engine, event, insert, inspect, select, text, update
-from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
+from sqlalchemy import create_engine, event, insert, select, text, update
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from epro.acts import patients
 from epro.store.audit import entry
@@ -17,6 +17,7 @@ from tests.epro.conftest import NOW, NURSE
 
 SEALED = sorted({table.name for table in APPEND_ONLY})
 MARCH_1 = date(2027, 3, 1)
+OTHER = {"audit": "reason", "patient_event": "by", "message_event": "kind", "access": "actor", "trial_version": "rule"}
 
 
 @pytest.fixture
@@ -49,9 +50,9 @@ def refused(house, statement):
 @pytest.mark.parametrize("table", SEALED)
 def test_a_row_of_the_record_is_neither_changed_nor_removed(filled, table):
     before = rows_in(filled, table)
-    column = inspect(filled.engine).get_columns(table)[-1]["name"]
+    column = OTHER.get(table, "entry")
 
-    refused(filled, f'UPDATE "{table}" SET "{column}" = "{column}"') if before else None
+    refused(filled, f'UPDATE "{table}" SET "{column}" = \'another\'') if before else None
     refused(filled, f'DELETE FROM "{table}"') if before else None
     if filled.engine.dialect.name == "postgresql":
         refused(filled, f'TRUNCATE "{table}" CASCADE')
@@ -166,7 +167,7 @@ def service(filled):
     ],
 )
 def test_the_services_own_role_cannot_bend_the_record(service, statement):
-    with pytest.raises(ProgrammingError), as_service(service) as connection:
+    with pytest.raises(DatabaseError), as_service(service) as connection:
         connection.execute(text(statement))
 
 

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '85ba80a8285b'
+revision = '672da5c8c3a1'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -38,6 +38,7 @@ def upgrade() -> None:
     sa.Column('subject', sa.String(), nullable=True),
     sa.Column('action', sa.String(), nullable=False),
     sa.Column('reason', sa.String(), nullable=True),
+    sa.Column('why', sa.String(), nullable=True),
     sa.Column('changes', sa.JSON(), nullable=False),
     sa.Column('previous', sa.String(), nullable=False),
     sa.Column('hash', sa.String(), nullable=False),
