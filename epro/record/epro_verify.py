@@ -15,8 +15,8 @@ The trail (trail/entries.jsonl) holds one entry a line, in chains, one chain a s
 with H = SHA-256(P followed by the text of the array after "entry":), P = the hash before it in its chain, at first 64
 zeros. A change is [table, row, column, old digest, new digest]; "*" as column means that the row was added. A digest is
 SHA-256(salt followed by value), "why" is the digest of the reason. Salts and values stand in trail/values.jsonl, so
-that a value can be redacted and the chain still verifies. An anchor says how many entries a chain had on a day, and the hash
-of its last: kept elsewhere, it shows a tail that was cut off and a history that was written anew.
+that a value can be redacted and the chain still verifies. An anchor says how many entries a chain had on a day, and
+the hash of its last: kept elsewhere, it shows a tail that was cut off and a history that was written anew.
 """
 
 from __future__ import annotations

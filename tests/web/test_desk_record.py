@@ -17,7 +17,7 @@ from epro.queries.trail import looks_at
 from epro.queries.verification import verify
 from epro.store.audit import entry
 from epro.store.database import reading, writing
-from epro.store.models import Access, Answer, Assessment, Audit, DataLock, Signature
+from epro.store.models import Access, Answer, Assessment, Audit, Contact, DataLock, Signature
 from tests.epro.conftest import NOW, NURSE, Desk
 from tests.web.conftest import rows_of
 from tests.web.staffing import PASSWORD, Staff
@@ -181,6 +181,20 @@ def test_a_review_is_an_entry_of_its_own(app, house, answered):
         monitor.email,
         "up to entry 4: nothing to remark",
     )
+
+
+def test_a_patient_who_withdraws_may_have_her_number_erased(nurse, house, desk):
+    desk.enrol()
+    desk.enrol("UME-002", phone="070-174 06 08")
+
+    response = nurse.record("withdrawal", happened_on="2027-03-01", reason="own wish", erase="yes")
+
+    with reading(house.engine) as connection:
+        kept = connection.execute(select(Contact.address, Contact.address_hash).order_by(Contact.id)).all()
+    assert response.status_code == 303
+    assert tuple(kept[0]) == ("", "")
+    assert house.cipher.decrypt(kept[1].address) == "+46701740608"
+    assert "contact erased" in actions(house)
 
 
 SHOWS_PATIENTS = [

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '672da5c8c3a1'
+revision = '1b26220e1d42'
 down_revision = None
 branch_labels = None
 depends_on = None
