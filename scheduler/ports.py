@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 
 Then = Literal["never", "later", "stop_sender", "ask_person"]
 ReceiptStatus = Literal["accepted", "delivered", "undelivered"]
+SMS, EMAIL = "sms", "email"
+CHANNELS = frozenset({SMS, EMAIL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Letter:
     to: str = field(repr=False)
     body: str = field(repr=False)
     valid_until: datetime = field(repr=False)
+    channel: str = field(default=SMS, repr=False)
+    subject: str = field(default="", repr=False)  # of a mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Trace:
 
     to: str = field(repr=False)
     link_hash: str
+    channel: str = field(default=SMS, repr=False)
 
 
 def link_hash(token: str) -> str:

@@ -136,7 +136,7 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 def test_a_text_is_rendered_with_its_named_fields_alone() -> None:
-    assert render(schedule(), "sv", "invite", link="https://epro.example/p/x", phone="070") == (
+    assert render(schedule(), "sv", "invite", link="https://epro.example/p/x", phone="070", code="sol") == (
         "Hej! https://epro.example/p/x"
     )
 
@@ -144,4 +144,4 @@ def test_a_text_is_rendered_with_its_named_fields_alone() -> None:
 @pytest.mark.parametrize(("language", "code"), [("en", "invite"), ("sv", "farewell")])
 def test_a_text_that_is_not_there_is_named(language: str, code: str) -> None:
     with pytest.raises(UnknownText, match=f"'{code}' in '{language}'"):
-        render(schedule(), language, code, link="", phone="")
+        render(schedule(), language, code, link="", phone="", code="")
