@@ -54,6 +54,11 @@ def missing_for_schedule(
         if anchor not in schedule.anchors:
             cure = f'Add it under [anchors]: {anchor} = "...".'
             yield document.fault(("anchors",), f"the anchor {anchor} is missing", cure)
+    for code, anchor_of_arms in schedule.anchors.items():
+        for position, arm in enumerate(anchor_of_arms.arms):
+            if arm not in sections.arms:
+                arms = f"The arms are {', '.join(sections.arms)}."
+                yield document.fault(("anchors", code, "arms", position), f"no arm is called {arm!r}", arms)
     for language in sections.trial.languages:
         if language not in schedule.texts:
             cure = f"Add texts for {language}, or take it from [trial] languages."

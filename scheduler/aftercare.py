@@ -6,6 +6,7 @@ that have arrived need not stay with the carrier: it is asked to forget them. Bo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -36,7 +37,10 @@ class Remembering(Protocol):
         ...
 
 
-def poll(engine: Engine, now: datetime, carrier: Remembering) -> int:
+Receive = Callable[[Connection, Receipt, datetime], str | None]  # as `receive`, and what else it teaches
+
+
+def poll(engine: Engine, now: datetime, carrier: Remembering, take: Receive = receive) -> int:
     """Look up each accepted text whose receipt is late; returns for how many there was news. Raises NaiveInstant."""
     now = utc(now)
     late = (message.c.left_at <= now - RECEIPT_IS_LATE) & (message.c.left_at > now - RECEIPT_WITHIN)
@@ -49,15 +53,15 @@ def poll(engine: Engine, now: datetime, carrier: Remembering) -> int:
                 .order_by(message.c.left_at)
             ).scalars()
         )
-    return sum(_look_up(engine, now, carrier, ref) for ref in refs)
+    return sum(_look_up(engine, now, carrier, take, ref) for ref in refs)
 
 
-def _look_up(engine: Engine, now: datetime, carrier: Remembering, ref: str) -> bool:
+def _look_up(engine: Engine, now: datetime, carrier: Remembering, take: Receive, ref: str) -> bool:
     receipt = carrier.fetch(ref)
     if receipt is None or receipt.status == "accepted":
         return False
     with engine.begin() as connection:
-        return receive(connection, receipt, now) is not None
+        return take(connection, receipt, now) is not None
 
 
 def redact(engine: Engine, now: datetime, carrier: Remembering) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select
 
 from scheduler import arrows
 from scheduler.planning import Sent
+from scheduler.ports import Receipt
 from scheduler.tables import attempt, heartbeat, message, message_event, metadata
 
 __all__ = [
@@ -24,10 +25,13 @@ __all__ = [
     "histories",
     "history",
     "keys_of_attempts",
+    "last_texted",
+    "latest_states",
     "metadata",
     "next_due",
     "next_text_at",
     "rows",
+    "subject_of",
 ]
 NEEDS_A_PERSON = (arrows.REFUSED, arrows.UNKNOWN, arrows.GIVEN_UP, arrows.UNDELIVERED, arrows.NOT_SENDABLE)
 
@@ -129,6 +133,29 @@ def next_text_at(connection: Connection, subject: str) -> datetime | None:
     planned = (message.c.subject == subject) & (message.c.state == arrows.PLANNED)
     send_at: datetime | None = connection.execute(select(func.min(message.c.send_at)).where(planned)).scalar()
     return send_at
+
+
+def latest_states(connection: Connection, subject: str, channel: str, *, since: datetime, n: int) -> list[str]:
+    """Where the latest `n` texts stand that left by this channel since then, the latest first."""
+    left = (message.c.subject == subject) & (message.c.channel == channel) & (message.c.left_at >= since)
+    statement = select(message.c.state).where(left).order_by(message.c.left_at.desc(), message.c.id.desc())
+    return list(connection.execute(statement.limit(n)).scalars())
+
+
+def last_texted(connection: Connection, subjects: Sequence[str], channel: str) -> str | None:
+    """The one of these patients whose text left last by this channel; None when none has left."""
+    left = message.c.subject.in_(subjects) & (message.c.channel == channel) & message.c.left_at.is_not(None)
+    statement = select(message.c.subject).where(left).order_by(message.c.left_at.desc(), message.c.id.desc())
+    subject: str | None = connection.execute(statement.limit(1)).scalar()
+    return subject
+
+
+def subject_of(connection: Connection, receipt: Receipt) -> str | None:
+    """Whose text a receipt speaks of; None when it is not ours."""
+    mine = attempt.c.token == receipt.token if receipt.token else attempt.c.carrier_ref == receipt.carrier_ref
+    statement = select(message.c.subject).join(attempt, attempt.c.message == message.c.id).where(mine)
+    subject: str | None = connection.execute(statement.limit(1)).scalar()
+    return subject
 
 
 def keys_of_attempts(connection: Connection, tokens: Sequence[str]) -> dict[str, str]:

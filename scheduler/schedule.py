@@ -121,11 +121,12 @@ class Schedule(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_quiet_hours(cls, sections: Any) -> Any:
-        """A [quiet] with nothing in it means that every hour will do."""
-        if isinstance(sections, Mapping) and sections.get("quiet") == {}:
-            return {**sections, "quiet": None}
-        return sections
+    def _empty_sections(cls, sections: Any) -> Any:
+        """A [quiet] with nothing in it means that every hour will do; an empty [replies], that the usual words do."""
+        if not isinstance(sections, Mapping):
+            return sections
+        left_out = {name for name in ("quiet", "replies") if sections.get(name) == {}}
+        return {name: section for name, section in sections.items() if name not in left_out}
 
     @property
     def uses_email(self) -> bool:

@@ -11,6 +11,7 @@ from epro.house import House
 from epro.opening import (
     carrier_of,
     chores_of,
+    every_carrier_of,
     hands_of,
     letters_of,
     open_house,
@@ -77,7 +78,7 @@ def clock() -> None:
         house.engine,
         sending_clock(house.engine),
         letters_of(house),
-        carrier,
+        every_carrier_of(house, carrier),
         every_seconds=house.settings.tick_seconds,
         pace=pace_of(house),
         hands=hands_of(house),

@@ -11,11 +11,13 @@ from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from epro.store.models import Assessment, Contact, Patient, PatientEvent
+from scheduler.ports import CHANNELS, EMAIL, SMS
 
 CONSENT, RANDOMISATION, SURGERY, PROGRESSION = "consent", "randomisation", "surgery", "progression"
 DEATH, WITHDRAWAL = "death", "withdrawal"
 TEXTS_ALLOWED, TEXTS_REFUSED = "texts_allowed", "texts_refused"
 OPTED_OUT, OPTED_IN = "opted_out", "opted_in"
+FAILS = {SMS: "sms_fails", EMAIL: "email_fails"}  # what is sent there does not arrive; holds until a new address
 SEEN_ALIVE = "seen_alive"
 ASKED_LATER = "asked_later"  # to be reminded once more, the day after
 
@@ -32,6 +34,14 @@ class Happened:
 
 
 @dataclass(frozen=True)
+class InUse:
+    """An address in use, by its row."""
+
+    id: int
+    from_at: datetime
+
+
+@dataclass(frozen=True)
 class Facts:
     """One patient as known now. Holds no address."""
 
@@ -42,7 +52,8 @@ class Facts:
     enrolled_at: datetime
     strata: Mapping[str, str]
     events: Mapping[str, Happened]
-    contact: int | None
+    contacts: Mapping[str, InUse]  # by channel
+    stopped: frozenset[str] = frozenset()  # the channels that she ended by STOP, and has not begun again
     completed: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -73,11 +84,24 @@ class Facts:
 
     @property
     def opted_out(self) -> bool:
-        return self._latest(OPTED_OUT, OPTED_IN) == OPTED_OUT
+        """Whether she ended every channel by which she could be reached."""
+        return bool(self.stopped) and self.stopped >= (set(self.contacts) or {SMS})
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """Those by which she may be reached now, and that are not known to fail."""
+        if not self.texts_allowed or self.ended is not None:
+            return frozenset()
+        return frozenset(channel for channel in self.contacts.keys() - self.stopped if not self.fails(channel))
 
     @property
     def may_be_texted(self) -> bool:
-        return self.texts_allowed and not self.opted_out and self.contact is not None and self.ended is None
+        return bool(self.channels)
+
+    def fails(self, channel: str) -> bool:
+        """Whether what is sent to the address in use is known not to arrive."""
+        told, in_use = self.events.get(FAILS[channel]), self.contacts.get(channel)
+        return told is not None and in_use is not None and told.reported_at >= in_use.from_at
 
     def with_day(self, kind: str, on: date) -> Facts:
         """The same patient, had this event happened on another day."""
@@ -92,7 +116,7 @@ def facts_of(connection: Connection, subjects: Iterable[str] | None = None) -> d
     """The facts of these patients (None = all), in four statements however many they are."""
     wanted = None if subjects is None else sorted(set(subjects))
     patients = connection.execute(select(Patient.__table__).where(*_among(Patient.subject, wanted))).all()
-    events = _events(connection, wanted)
+    events, stopped = _events(connection, wanted)
     contacts = _contacts(connection, wanted)
     completed = _completed(connection, wanted)
     return {
@@ -104,7 +128,8 @@ def facts_of(connection: Connection, subjects: Iterable[str] | None = None) -> d
             enrolled_at=row.enrolled_at,
             strata=row.strata,
             events=events.get(row.subject, {}),
-            contact=contacts.get(row.subject),
+            contacts=contacts.get(row.subject, {}),
+            stopped=frozenset(stopped.get(row.subject, ())),
             completed=frozenset(completed.get(row.subject, ())),
         )
         for row in patients
@@ -120,20 +145,35 @@ def _among(column: InstrumentedAttribute[str], wanted: Sequence[str] | None) -> 
     return [] if wanted is None else [column.in_(wanted)]
 
 
-def _events(connection: Connection, wanted: Sequence[str] | None) -> dict[str, dict[str, Happened]]:
-    """The latest word on each kind of event."""
+def _events(
+    connection: Connection, wanted: Sequence[str] | None
+) -> tuple[dict[str, dict[str, Happened]], dict[str, set[str]]]:
+    """The latest word on each kind of event; and the channels that are stopped, each by the latest word on it."""
     found: dict[str, dict[str, Happened]] = defaultdict(dict)
+    stopped: dict[str, set[str]] = defaultdict(set)
     statement = select(PatientEvent.__table__).where(*_among(PatientEvent.subject, wanted)).order_by(PatientEvent.id)
     for row in connection.execute(statement):
         found[row.subject][row.kind] = Happened(row.id, row.happened_on, row.reported_at, row.value, row.reason)
-    return found
+        if row.kind == OPTED_OUT:
+            stopped[row.subject] |= channels_named(row.value)
+        elif row.kind == OPTED_IN:
+            stopped[row.subject] -= channels_named(row.value)
+    return found, stopped
 
 
-def _contacts(connection: Connection, wanted: Sequence[str] | None) -> dict[str, int]:
-    """The contact in use."""
+def channels_named(value: str | None) -> frozenset[str]:
+    """The channels that a STOP or START speaks of; every one where it names none."""
+    return frozenset(value.split(",")) if value else CHANNELS
+
+
+def _contacts(connection: Connection, wanted: Sequence[str] | None) -> dict[str, dict[str, InUse]]:
+    """The addresses in use."""
+    found: dict[str, dict[str, InUse]] = defaultdict(dict)
     in_use = (Contact.until_at.is_(None), *_among(Contact.subject, wanted))
-    rows = connection.execute(select(Contact.subject, Contact.id).where(*in_use).order_by(Contact.id))
-    return {row.subject: row.id for row in rows}
+    columns = (Contact.subject, Contact.kind, Contact.id, Contact.from_at)
+    for row in connection.execute(select(*columns).where(*in_use).order_by(Contact.id)):
+        found[row.subject][row.kind] = InUse(row.id, row.from_at)
+    return found
 
 
 def _completed(connection: Connection, wanted: Sequence[str] | None) -> dict[str, set[str]]:

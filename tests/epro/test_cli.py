@@ -176,7 +176,7 @@ def test_the_shipped_texts_give_nothing_away_and_a_sender_that_does_is_told(epro
     assert (code, json.loads(out)["warnings"], err) == (0, [], "")
 
     _, out, err = epro("check", DEFAULT_TRIAL, "--sender", "Onkologen")
-    assert "the sender says “Onkologen”" in err
+    assert "the sender says “onkolog”" in err
 
 
 def test_the_doctor_says_what_to_do_and_when_all_is_well(epro, home):

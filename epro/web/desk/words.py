@@ -52,6 +52,11 @@ CODES = {  # of the carrier; twilio.com/docs/api/errors
     21610: N_("the patient replied STOP"),
     21612: N_("the number cannot receive this text"),
     21614: N_("the number is not a mobile"),
+    550: N_("the e-mail address does not exist"),
+    551: N_("the e-mail address does not exist"),
+    552: N_("the mailbox is full or the mail was not liked"),
+    553: N_("the e-mail address does not exist"),
+    554: N_("the mail server did not want the mail"),
     30003: N_("the phone was off or out of reach"),
     30004: N_("the phone or its operator blocks texts"),
     30005: N_("the number is not in use"),
@@ -61,6 +66,7 @@ WHY_UNREACHABLE = {
     reach.NO_PERMISSION: N_("No permission for texts"),
     reach.OPTED_OUT: N_("Replied STOP"),
     reach.NO_NUMBER: N_("No phone number"),
+    reach.FAILS: N_("Texts do not arrive at the number"),
     arrows.UNDELIVERED: N_("The last text did not arrive"),
     arrows.REFUSED: N_("The carrier refused the last text"),
     arrows.UNKNOWN: N_("Nobody knows yet whether the last text left"),
@@ -70,6 +76,7 @@ WHY_UNREACHABLE = {
 WHAT_TO_DO = {
     reach.NO_PERMISSION: N_("Ask for permission, or agree to answer on the clinic's tablet."),
     reach.OPTED_OUT: N_("Call. Whoever wants texts again sends START to the number they came from."),
+    reach.FAILS: N_("Call and check the number; a new one is given on the patient's page."),
     reach.NO_NUMBER: N_("Ask for a mobile number, or offer the clinic's tablet."),
     arrows.UNDELIVERED: N_("Call and check the number; a new one is given on the patient's page."),
     arrows.REFUSED: N_("Call and check the number; a new one is given on the patient's page."),
@@ -90,6 +97,8 @@ EVENTS = {
     facts.OPTED_OUT: N_("Replied STOP"),
     facts.OPTED_IN: N_("Replied START"),
     facts.ASKED_LATER: N_("Replied LATER"),
+    facts.FAILS["sms"]: N_("Texts do not arrive at the number"),
+    facts.FAILS["email"]: N_("Mails do not arrive at the address"),
 }
 MODES = {"self": N_("by link"), "tablet": N_("on the clinic's tablet")}
 
