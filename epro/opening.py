@@ -15,7 +15,7 @@ from epro.protocol import read_protocol, what_live_lacks
 from epro.settings import Settings
 from epro.store.contacts import Cipher
 from epro.store.database import open_engine, reading
-from scheduler.aftercare import poll, redact
+from scheduler.aftercare import note_balance, poll, redact
 from scheduler.carriers.by_channel import ByChannel
 from scheduler.carriers.console import Console
 from scheduler.carriers.email import Email
@@ -115,6 +115,7 @@ def chores_of(house: House, carrier: Carrier) -> list[Chore]:
             return receipts.take(connection, house.protocol, receipt, now)
 
         chores.append(Chore("receipts", HOURLY, lambda now: _silently(poll(house.engine, now, carrier, take))))
+        chores.append(Chore("balance", HOURLY, lambda now: note_balance(house.engine, now, carrier)))
         if house.settings.twilio_redact:
             chores.append(Chore("redaction", HOURLY, lambda now: _silently(redact(house.engine, now, carrier))))
     return chores

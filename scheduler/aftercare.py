@@ -1,7 +1,8 @@
 """What is asked of a carrier about texts it took some time ago: did they arrive, and does it still hold their words?
 
 A receipt can be lost on its way to us, so each text without a final one is looked up by the carrier's reference. Words
-that have arrived need not stay with the carrier: it is asked to forget them. Both run hourly.
+that have arrived need not stay with the carrier: it is asked to forget them. And what
+is left on the account? All run hourly.
 """
 
 from __future__ import annotations
@@ -10,19 +11,27 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from scheduler import arrows
 from scheduler.instants import utc
-from scheduler.ports import Receipt
+from scheduler.ports import SMS, Balance, Receipt
 from scheduler.receipts import receive
 from scheduler.reconciling import RECEIPT_WITHIN
-from scheduler.tables import attempt, message
+from scheduler.tables import attempt, balance, message
 
 RECEIPT_IS_LATE = timedelta(hours=1)
 REDACTED_WITHIN = timedelta(days=7)  # after which a text that the carrier would not redact is left to it
 AT_ONCE = 200
 ARRIVED = ("delivered", "undelivered")
+
+
+class Paid(Protocol):
+    """A carrier with an account that texts are paid from."""
+
+    def balance(self) -> Balance | None:
+        """What is left; None when it is not told."""
+        ...
 
 
 class Remembering(Protocol):
@@ -74,6 +83,18 @@ def redact(engine: Engine, now: datetime, carrier: Remembering) -> int:
         with engine.begin() as connection:
             connection.execute(update(attempt).where(attempt.c.carrier_ref.in_(gone)).values(redacted_at=now))
     return len(gone)
+
+
+def note_balance(engine: Engine, now: datetime, carrier: Paid, channel: str = SMS) -> None:
+    """Ask what is left on the account and keep it; what is not told changes nothing. Raises NaiveInstant."""
+    left = carrier.balance()
+    if left is None:
+        return
+    values = {"at": utc(now), "amount": left.amount, "currency": left.currency}
+    with engine.begin() as connection:
+        known = connection.execute(update(balance).where(balance.c.channel == channel).values(values))
+        if known.rowcount == 0:
+            connection.execute(insert(balance).values(channel=channel, **values))
 
 
 def _with_words(connection: Connection, now: datetime) -> list[str]:

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, func, select
 
 from scheduler import arrows
 from scheduler.planning import Sent
-from scheduler.ports import Receipt
-from scheduler.tables import attempt, heartbeat, message, message_event, metadata
+from scheduler.ports import SMS, Receipt
+from scheduler.tables import attempt, balance, heartbeat, message, message_event, metadata
 
 __all__ = [
     "Event",
@@ -68,6 +68,15 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """What was left on the account with the carrier of texts, when it last said so."""
+
+    at: datetime
+    amount: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """What tells that sending works, or that it does not."""
 
@@ -75,6 +84,7 @@ class Health:
     last_error: str | None
     oldest_due_at: datetime | None  # of the texts that should have been looked at by now
     counts: dict[str, int]  # state → texts, of the states that need a person
+    left: Left | None = None  # on the account; None where no carrier has said so
 
 
 def history(connection: Connection, subject: str) -> list[Sent]:
@@ -185,4 +195,11 @@ def health(connection: Connection, now: datetime) -> Health:
         last_error=beat.last_error if beat else None,
         oldest_due_at=due_at if due_at is not None and due_at <= now else None,
         counts={state: counts.get(state, 0) for state in NEEDS_A_PERSON},
+        left=_left(connection),
     )
+
+
+def _left(connection: Connection) -> Left | None:
+    columns = (balance.c.at, balance.c.amount, balance.c.currency)
+    row = connection.execute(select(*columns).where(balance.c.channel == SMS)).one_or_none()
+    return Left(*row) if row else None

@@ -119,6 +119,14 @@ class Receipt:
     code: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What is left on the account with a carrier. amount: as the carrier writes it, a decimal number."""
+
+    amount: str
+    currency: str
+
+
 class Writer(Protocol):
     """Gives the last look and the text; each call is a transaction of its own, but for `settled`."""
 

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '297799aa69d2'
+revision = 'afc87d2d941a'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -261,6 +261,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_answer_entry'), ['entry'], unique=False)
         batch_op.create_index('ix_answer_form_item', ['form', 'item', 'id'], unique=False)
 
+    op.create_table('balance',
+    sa.Column('channel', sa.String(length=10), nullable=False),
+    sa.Column('at', Instant(), nullable=False),
+    sa.Column('amount', sa.String(length=20), nullable=False),
+    sa.Column('currency', sa.String(length=3), nullable=False),
+    sa.PrimaryKeyConstraint('channel', name=op.f('pk_balance'))
+    )
     op.create_table('heartbeat',
     sa.Column('process', sa.String(length=80), nullable=False),
     sa.Column('at', Instant(), nullable=False),
@@ -359,6 +366,7 @@ def downgrade() -> None:
 
     op.drop_table('message')
     op.drop_table('heartbeat')
+    op.drop_table('balance')
     with op.batch_alter_table('answer', schema=None) as batch_op:
         batch_op.drop_index('ix_answer_form_item')
         batch_op.drop_index(batch_op.f('ix_answer_entry'))
