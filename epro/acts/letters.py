@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, select
 
 from epro.acts import links, patients
 from epro.acts.replanning import plan_of
+from epro.acts.restoring import refuse_sending
 from epro.protocol import Protocol
 from epro.store import facts
 from epro.store.audit import CARRIER
@@ -22,10 +23,12 @@ from epro.store.contacts import Cipher
 from epro.store.database import reading, writing
 from epro.store.facts import Facts
 from epro.store.models import Assessment, Contact, Link
+from epro.versions import Version, versions_of
 from scheduler import ledger
 from scheduler.outcomes import OPTED_OUT as OPTED_OUT_CODE
 from scheduler.planning import TO_SEND, Sent
 from scheduler.ports import EMAIL, Claimed, Letter, Outcome, Refused, Trace, Withheld
+from scheduler.schedule import Schedule
 from scheduler.texts import SUBJECT, render
 
 NO_SUCH_PATIENT = "no such patient"
@@ -38,18 +41,20 @@ class Letters:
         self.engine, self.protocol, self.cipher, self.address = engine, protocol, cipher, address
 
     def write(self, messages: Sequence[Claimed], now: datetime) -> list[Letter | Withheld]:
-        """One letter, or the reason why none, for each message in order."""
+        """One letter, or the reason why none, for each message in order. Raises SendingIsOff after a restore."""
         with writing(self.engine) as connection:
+            refuse_sending(connection)
             known = facts.facts_of(connection, {message.subject for message in messages})
             assessments = self._assessments(connection, known)
             addresses = self._addresses(connection, known)
             codes = code_words_of(connection, self.cipher, known)
             histories = ledger.histories(connection, known)
+            versions = versions_of(connection)
             letters: list[Letter | Withheld] = []
             issued: list[dict[str, object]] = []
             for message in messages:
                 patient = known.get(message.subject)
-                why_not = self._why_not(message, patient, histories.get(message.subject, []), now)
+                why_not = self._why_not(versions, message, patient, histories.get(message.subject, []), now)
                 if patient is None or why_not:
                     letters.append(Withheld(why_not or NO_SUCH_PATIENT))
                     continue
@@ -66,10 +71,10 @@ class Letters:
                 letters.append(
                     Letter(
                         addresses[contact],
-                        self._text(message, patient, token, codes[message.subject]),
+                        self._text(versions, message, patient, token, codes[message.subject]),
                         message.expires_at,
                         message.channel,
-                        self._subject(patient) if message.channel == EMAIL else "",
+                        self._subject(versions, message, patient) if message.channel == EMAIL else "",
                     )
                 )
             links.issue_for_texts(connection, issued)
@@ -102,22 +107,29 @@ class Letters:
                 connection, self.protocol, subject, message.channel, by=CARRIER, now=now, never_left=message.key
             )
 
-    def _why_not(self, message: Claimed, patient: Facts | None, history: Sequence[Sent], now: datetime) -> str | None:
+    def _why_not(
+        self,
+        versions: Sequence[Version],
+        message: Claimed,
+        patient: Facts | None,
+        history: Sequence[Sent],
+        now: datetime,
+    ) -> str | None:
         if patient is None:
             return NO_SUCH_PATIENT
         if message.channel not in patient.channels:
             return "texts are stopped for this patient"
-        plan = plan_of(self.protocol, patient, history, now)
+        plan = plan_of(versions, patient, history, now)
         if not any(planned.key == message.key and planned.action in TO_SEND for planned in plan.messages):
             return "the plan no longer holds this message"
         return None
 
-    def _subject(self, patient: Facts) -> str:
-        return self.protocol.schedule.texts[patient.language][SUBJECT]
+    def _subject(self, versions: Sequence[Version], message: Claimed, patient: Facts) -> str:
+        return _schedule_of(versions, message).texts[patient.language][SUBJECT]
 
-    def _text(self, message: Claimed, patient: Facts, token: str, code: str) -> str:
+    def _text(self, versions: Sequence[Version], message: Claimed, patient: Facts, token: str, code: str) -> str:
         return render(
-            self.protocol.schedule,
+            _schedule_of(versions, message),
             patient.language,
             message.step,
             link=f"{self.address}/p/{token}",
@@ -136,3 +148,8 @@ class Letters:
         contacts = [contact.id for patient in known.values() for contact in patient.contacts.values()]
         rows = connection.execute(select(Contact.id, Contact.address).where(Contact.id.in_(contacts)))
         return {row.id: self.cipher.decrypt(row.address) for row in rows}
+
+
+def _schedule_of(versions: Sequence[Version], message: Claimed) -> Schedule:
+    """The version that the visit of this message follows."""
+    return next(version.schedule for version in versions if version.n == message.version)

@@ -23,11 +23,12 @@ from epro.store.codewords import new_word
 from epro.store.contacts import Cipher, NotAMobile, parse_email, parse_mobile
 from epro.store.facts import Facts
 from epro.store.models import Allocation, CodeWord, Contact, Patient, PatientEvent
+from epro.versions import versions_of
 from scheduler import ledger
 from scheduler.changes import Changes
 from scheduler.ports import CHANNELS, EMAIL, SMS
 
-HAPPENINGS = (facts.SURGERY, facts.PROGRESSION, facts.SEEN_ALIVE)
+HAPPENINGS = (facts.SURGERY, facts.DISCHARGE, facts.PROGRESSION, facts.SEEN_ALIVE)
 
 
 def enrol(
@@ -47,16 +48,16 @@ def enrol(
             zone=asked.zone or protocol.trial.zone,
             enrolled_at=now,
         )
-        _happened(opened, asked.subject, CONSENT, asked.consented_on)
+        happened(opened, asked.subject, CONSENT, asked.consented_on)
         permission = facts.TEXTS_ALLOWED if asked.texts_allowed else facts.TEXTS_REFUSED
-        _happened(opened, asked.subject, permission, asked.consented_on)
+        happened(opened, asked.subject, permission, asked.consented_on)
         opened.insert(CodeWord, subject=asked.subject, word=cipher.encrypt(new_word(asked.language)))
         if asked.phone:
             _keep_address(opened, cipher, asked.subject, SMS, parse_mobile(asked.phone, protocol.trial.country))
         if asked.email:
             _keep_address(opened, cipher, asked.subject, EMAIL, parse_email(asked.email))
         if asked.randomised_on and asked.arm:
-            _happened(opened, asked.subject, RANDOMISATION, asked.randomised_on)
+            happened(opened, asked.subject, RANDOMISATION, asked.randomised_on)
             opened.insert(Allocation, subject=asked.subject, arm=asked.arm)
         return replan(connection, protocol, asked.subject, entry=opened, now=now)
 
@@ -72,7 +73,7 @@ def randomise(
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action="patient randomised", by=by, at=now) as opened:
-        _happened(opened, subject, RANDOMISATION, on)
+        happened(opened, subject, RANDOMISATION, on)
         opened.insert(Allocation, subject=subject, arm=arm)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
@@ -85,7 +86,7 @@ def correct_randomisation(
     with entry(
         connection, chain=known.site, action="randomisation date corrected", by=by, at=now, reason=reason
     ) as opened:
-        _happened(opened, subject, RANDOMISATION, on, reason=reason, corrects=known.events[RANDOMISATION].id)
+        happened(opened, subject, RANDOMISATION, on, reason=reason, corrects=known.events[RANDOMISATION].id)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -96,7 +97,8 @@ def preview_correction(
     known = _correctable(connection, protocol, subject, on, reason, now)
     history = ledger.history(connection, subject)
     as_is, as_corrected = known, known.with_day(RANDOMISATION, on)
-    return scheduler.preview(*(plan_of(protocol, facts, history, now) for facts in (as_is, as_corrected)))
+    versions = versions_of(connection)
+    return scheduler.preview(*(plan_of(versions, facts, history, now) for facts in (as_is, as_corrected)))
 
 
 def _correctable(
@@ -144,7 +146,7 @@ def _end(
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now, reason=reason) as opened:
-        _happened(opened, subject, kind, on, reason=reason)
+        happened(opened, subject, kind, on, reason=reason)
         links.revoke_all(connection, subject, entry=opened, now=now)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
@@ -152,9 +154,9 @@ def _end(
 def record(
     connection: Connection, protocol: Protocol, subject: str, kind: str, *, on: date, by: Actor, now: datetime
 ) -> None:
-    """Record surgery, progression, or a day the patient was known to be alive (a call, a visit, an import).
+    """Record surgery, discharge, progression, or a day the patient was known to be alive (a call, a visit, an import).
 
-    The plan is made anew only when visits of this trial hang on the event.
+    The plan is made anew only when visits of this trial hang on the event, or a text waits for a sign of life.
     """
     if kind not in HAPPENINGS:
         raise ValueError(f"{kind} is not recorded by itself; one of {', '.join(HAPPENINGS)}")
@@ -163,8 +165,8 @@ def record(
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now) as opened:
-        _happened(opened, subject, kind, on)
-        if kind in protocol.schedule.anchors:
+        happened(opened, subject, kind, on)
+        if any(kind in version.schedule.anchors or version.schedule.silent_days for version in versions_of(connection)):
             replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -175,7 +177,7 @@ def allow_texts(
     known = known_patient(connection, subject)
     kind = facts.TEXTS_ALLOWED if allowed else facts.TEXTS_REFUSED
     with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
-        _happened(opened, subject, kind, today(protocol, now))
+        happened(opened, subject, kind, today(protocol, now))
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -194,7 +196,7 @@ def opt(
     kind = facts.OPTED_OUT if out else facts.OPTED_IN
     named = None if channels == CHANNELS else ",".join(sorted(channels))
     with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
-        _happened(opened, subject, kind, today(protocol, now), value=named)
+        happened(opened, subject, kind, today(protocol, now), value=named)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -217,7 +219,7 @@ def lose_reach(
         return
     kind = facts.FAILS[channel]
     with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
-        _happened(opened, subject, kind, today(protocol, now))
+        happened(opened, subject, kind, today(protocol, now))
         replan(connection, protocol, subject, entry=opened, now=now, never_left=never_left)
 
 
@@ -225,7 +227,7 @@ def ask_later(connection: Connection, protocol: Protocol, subject: str, *, by: A
     """Keep that a patient asks to be reminded once more; it is planned for the day after, where that fits."""
     known = known_patient(connection, subject)
     with entry(connection, chain=known.site, action="asked later", by=by, at=now) as opened:
-        _happened(opened, subject, facts.ASKED_LATER, now.astimezone(ZoneInfo(known.zone)).date())
+        happened(opened, subject, facts.ASKED_LATER, now.astimezone(ZoneInfo(known.zone)).date())
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -282,16 +284,17 @@ def known_patient(connection: Connection, subject: str) -> Facts:
     return found[subject]
 
 
-def _happened(
+def happened(
     opened: Entry,
     subject: str,
     kind: str,
     on: date,
     *,
+    value: str | None = None,
     reason: str | None = None,
     corrects: int | None = None,
-    value: str | None = None,
 ) -> None:
+    """One event, within the entry of the act that makes it known."""
     opened.insert(
         PatientEvent,
         subject=subject,
