@@ -19,7 +19,6 @@ from epro.store.database import reading, writing
 from epro.store.models import AuditValue, CodeWord, Contact
 from scheduler import ledger
 from scheduler.dispatch import tick
-from scheduler.planning import TO_SEND
 from scheduler.ports import EMAIL, Accepted, Receipt, Refused
 from scheduler.replies import CARRIER_STOPS, USUAL_WORDS, bare
 from scheduler.texts import LONGEST_CODE
@@ -325,13 +324,3 @@ def test_an_enrolment_says_what_is_wrong_with_an_address_and_shows_none(house, d
     assert [wrong.field for wrong in refused.value.wrongs] == ["email"]
     asked = Enrolment("UME-001", "UME", "sv", {}, date(2027, 3, 1), True, True, phone=PHONE, email=HERS)
     assert HERS not in repr(asked)
-
-
-def test_what_is_planned_for_every_channel_is_what_the_plan_says(house, desk):
-    from epro.acts.replanning import plan_of
-
-    desk.enrol(phone=None, email=HERS, **ARM)
-    plan = plan_of(house.protocol, known(house), [], desk.now)
-
-    wanted = {message.key for message in plan.messages if message.action in TO_SEND}
-    assert wanted == {row.key for row in rows(house) if row.state == "planned"}
