@@ -21,11 +21,9 @@ from epro.record.epro_verify import REDACTED, with_reason
 from epro.refusals import N_, Refusal, Wrong
 from epro.store.audit import Actor, Entry, entry
 from epro.store.contacts import Cipher
-from epro.store.models import Audit, AuditValue, Base, Contact, Reply
+from epro.store.models import ERASED, Audit, AuditValue, Base, Contact, Reply
 from epro.store.sealing import EMPTIED
 from scheduler.tables import attempt, message
-
-NOTHING = ""  # in place of an address, its keyed hash, or the words of a reply
 
 
 def erase_contact(
@@ -40,9 +38,9 @@ def erase_contact(
         raise Refusal([Wrong("reason", N_("Say why, in a few words without names."))])
     with entry(connection, chain=known.site, action="contact erased", by=by, at=now, reason=reason.strip()) as made:
         for row in connection.execute(select(Contact.id, Contact.until_at).where(Contact.subject == subject)).all():
-            made.update(Contact, row.id, address=NOTHING, address_hash=NOTHING, until_at=row.until_at or now)
+            made.update(Contact, row.id, address=ERASED, address_hash=ERASED, until_at=row.until_at or now)
         for reply in connection.execute(select(Reply.id).where(Reply.subject == subject)).scalars().all():
-            made.update(Reply, reply, body=NOTHING, address_hash=NOTHING)
+            made.update(Reply, reply, body=ERASED, address_hash=ERASED)
         links.revoke_all(connection, subject, entry=made, now=now)
         replan(connection, protocol, subject, entry=made, now=now)
     sent = select(attempt.c.carrier_ref).join(message, message.c.id == attempt.c.message)
@@ -52,7 +50,7 @@ def erase_contact(
 
 def addresses_of(connection: Connection, cipher: Cipher, subject: str) -> set[str]:
     """Every address that is still kept of a patient."""
-    kept = select(Contact.address).where(Contact.subject == subject, Contact.address != NOTHING)
+    kept = select(Contact.address).where(Contact.subject == subject, Contact.address != ERASED)
     return {cipher.decrypt(address) for address in connection.execute(kept).scalars()}
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, select
 
 from epro.store.audit import TRIAL_CHAIN, Actor, Entry, entry
 from epro.store.contacts import Cipher
-from epro.store.models import Base, Contact, Reply
+from epro.store.models import ERASED, Base, CodeWord, Contact, Reply, table_of
 
-NOTHING = ""
-ENCRYPTED: dict[type[Base], tuple[str, ...]] = {Contact: ("address",), Reply: ("body",)}  # texts under a key
+ENCRYPTED: dict[type[Base], tuple[str, ...]] = {
+    Contact: ("address",),
+    Reply: ("body",),
+    CodeWord: ("word",),
+}  # texts under a key
 
 
 @dataclass(frozen=True)
@@ -33,16 +37,17 @@ def rotate(connection: Connection, cipher: Cipher, *, by: Actor, now: datetime) 
     rows = changed = 0
     with entry(connection, chain=TRIAL_CHAIN, action="keys rotated", by=by, at=now) as made:
         for model, columns in ENCRYPTED.items():
-            for row in connection.execute(select(model.__table__).order_by(model.__table__.c.id)).mappings().all():
+            (key,) = table_of(model).primary_key.columns
+            for row in connection.execute(select(model.__table__).order_by(key)).mappings().all():
                 rows += 1
                 values = {name: _under(newest, cipher, row[name]) for name in columns if row[name]}
                 if row.get("address_hash") in renewed:
                     values["address_hash"] = renewed[row["address_hash"]]
-                changed += _update(made, model, row["id"], values)
+                changed += _update(made, model, row[key.name], values)
     return Rotated(changed, rows)
 
 
-def _update(made: Entry, model: type[Base], key: int, values: dict[str, str]) -> bool:
+def _update(made: Entry, model: type[Base], key: Any, values: dict[str, str]) -> bool:
     return made.update(model, key, **values) if values else False
 
 
@@ -52,6 +57,6 @@ def _under(newest: Cipher, cipher: Cipher, secret: str) -> str:
 
 def _hashes(connection: Connection, cipher: Cipher) -> dict[str, str]:
     """The keyed hash under every older key of each address that is kept, and the one that takes its place."""
-    kept = connection.execute(select(Contact.address).where(Contact.address != NOTHING)).scalars()
+    kept = connection.execute(select(Contact.address).where(Contact.address != ERASED)).scalars()
     addresses = {cipher.decrypt(secret) for secret in kept}
     return {old: cipher.digest(address) for address in addresses for old in cipher.digests(address)[1:]}

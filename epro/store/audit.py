@@ -32,6 +32,7 @@ GENESIS = "0" * 64
 PATIENT = "patient"
 OWNERS = ("subject", "form", "assessment")  # columns by which a row belongs to a patient, the shortest way first
 UNAUDITED = {
+    "code_word": {"word"},
     "contact": {"address", "address_hash"},
     "reply": {"body", "address_hash"},
     "staff_user": {"password", "fs_uniquifier"},

@@ -48,6 +48,7 @@ def _entry() -> ForeignKey:
     return ForeignKey("audit.id", deferrable=True, initially="DEFERRED")
 
 
+ERASED = ""  # in place of an address, its keyed hash, or the words of a reply
 Subject = Annotated[str, mapped_column(ForeignKey("patient.subject"))]
 Entry = Annotated[str, mapped_column(_entry(), index=True)]
 Serial = Annotated[int, mapped_column(primary_key=True, autoincrement=True)]
@@ -125,11 +126,21 @@ class Contact(Base):
 
     id: Mapped[Serial]
     subject: Mapped[Subject] = mapped_column(index=True)
-    kind: Mapped[str]  # sms
+    kind: Mapped[str]  # sms | email
     address: Mapped[str] = mapped_column(Text)  # encrypted
     address_hash: Mapped[str] = mapped_column(index=True)  # keyed
     from_at: Mapped[datetime]
     until_at: Mapped[datetime | None]
+    entry: Mapped[Entry]
+
+
+class CodeWord(Base):
+    """The word by which a patient knows a text of ours, encrypted."""
+
+    __tablename__ = "code_word"
+
+    subject: Mapped[str] = mapped_column(ForeignKey("patient.subject"), primary_key=True)
+    word: Mapped[str] = mapped_column(Text)
     entry: Mapped[Entry]
 
 

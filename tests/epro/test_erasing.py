@@ -1,6 +1,7 @@
 """A number is taken out of everything that is live, keys rotate, and the record still holds."""
 
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 from cryptography.fernet import Fernet, InvalidToken
@@ -9,15 +10,16 @@ from sqlalchemy import select
 from epro.acts import erasure, patients, replies
 from epro.acts.replies import Incoming
 from epro.acts.rotation import rotate
-from epro.opening import OUTBOX
+from epro.opening import OUTBOX, letters_of
 from epro.queries.trail import trail_of
 from epro.queries.verification import verify
+from epro.queries.written import written
 from epro.refusals import Refusal
 from epro.store.audit import GENESIS
 from epro.store.contacts import Cipher
 from epro.store.database import reading, writing
 from epro.store.migrating import TABLES
-from epro.store.models import Audit, AuditValue, Contact, Reply
+from epro.store.models import Audit, AuditValue, Contact, Link, Reply
 from scheduler import ledger
 from scheduler.carriers.console import Console
 from tests.epro.conftest import NOW, NURSE
@@ -88,6 +90,15 @@ def test_after_an_erasure_nothing_is_sent_and_who_did_it_and_why_is_told(written
         last = trail_of(connection, "UME-001")[-1]
     assert waiting == []
     assert (last.action, last.actor, last.reason) == ("contact erased", NURSE.name, "withdrawal with erasure")
+
+
+def test_the_desk_and_the_sender_go_on_after_an_erasure(written_to):
+    erase(written_to)
+
+    with reading(written_to.engine) as connection:
+        assert written(connection, written_to.cipher, NOW) == []
+        token = connection.execute(select(Link.message_key).where(Link.contact.is_not(None)).limit(1)).scalar()
+    assert token is None or letters_of(written_to).trace(SimpleNamespace(key=token)) is None
 
 
 def test_texts_in_files_that_hold_an_erased_number_are_removed_and_no_others(written_to):
