@@ -288,7 +288,7 @@ def test_a_signature_that_was_copied_to_another_record_does_not_fit(investigator
         with entry(connection, chain="UME", action="copied", by=NURSE, at=NOW) as made:
             made.insert(Signature, **{**row, "id": row["id"] + 1, "subject": "UME-002", "entry": made.id})
 
-    assert "does not fit what was signed" in investigator.client.get("/desk/patients/UME-002/signatures").text
+    assert "does not fit what was signed" in investigator.open("/desk/patients/UME-002/signatures").words
     with reading(house.engine) as connection:
         assert any("under UME-002 does not fit" in fault for fault in verify(connection, []).faults)
 
