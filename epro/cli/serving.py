@@ -13,6 +13,7 @@ from epro.house import House
 from epro.opening import (
     carrier_of,
     chores_of,
+    every_carrier_of,
     hands_of,
     in_force,
     letters_of,
@@ -89,7 +90,7 @@ def clock(after_restore: bool, decided_by: str | None) -> None:
         house.engine,
         sending_clock(house.engine),
         letters_of(house),
-        carrier,
+        every_carrier_of(house, carrier),
         every_seconds=house.settings.tick_seconds,
         pace=pace_of(house),
         hands=hands_of(house),
