@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 from epro.acts import receipts
 from epro.acts.letters import Letters
+from epro.acts.nightly import anchor
 from epro.acts.replanning import differing
 from epro.house import House
 from epro.protocol import protocol_of, read_protocol, what_live_lacks
@@ -124,7 +125,10 @@ def hands_of(house: House) -> int:
 
 def chores_of(house: House, carrier: Carrier) -> list[Chore]:
     """What the clock does beside sending: nightly every plan is checked, hourly texts that left are looked after."""
-    chores = [Chore("nightly check", DAILY, lambda now: check_plans(house, now), shift=NIGHT)]
+    chores = [
+        Chore("nightly check", DAILY, lambda now: check_plans(house, now), shift=NIGHT),
+        Chore("anchors", DAILY, lambda now: write_anchors(house, now), shift=NIGHT),
+    ]
     if isinstance(carrier, Twilio):
 
         def take(connection: Connection, receipt: Receipt, now: datetime) -> str | None:
@@ -142,6 +146,15 @@ def check_plans(house: House, now: datetime) -> str | None:
     with reading(house.engine) as connection:
         differ = differing(connection, house.protocol, now)
     return f"the nightly check found {len(differ)} patients whose plan differs from what is written" if differ else None
+
+
+def write_anchors(house: House, now: datetime) -> str | None:
+    """Anchor the trail outside the database. What a person must know when that cannot be done."""
+    try:
+        anchor(house.engine, house.settings.anchors_folder, now)
+    except OSError as error:
+        return f"the trail's anchors cannot be written: {error.strerror}; see EPRO_ANCHORS"
+    return None
 
 
 def _silently(_count: int) -> None:

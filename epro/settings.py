@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     secret_key: SecretStr
     contact_keys: Annotated[list[SecretStr], NoDecode] = Field(min_length=1)
 
+    old_secret_keys: Annotated[list[SecretStr], NoDecode] = []  # whose sessions still hold while the key is changed
+    anchors: Path | None = None  # where the trail is anchored each night, best another disk; empty: EPRO_HOME/anchors
+
     carrier: Literal["console", "twilio"] = "console"
     twilio_account_sid: str = ""
     twilio_auth_token: SecretStr = SecretStr("")
@@ -58,7 +61,7 @@ class Settings(BaseSettings):
 
     tick_seconds: float = Field(default=5.0, gt=0)
 
-    @field_validator("contact_keys", mode="before")
+    @field_validator("contact_keys", "old_secret_keys", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """Keys are separated by commas; the first writes, all of them read."""
@@ -96,6 +99,10 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.home.resolve() / 'epro.db'}"
+
+    @property
+    def anchors_folder(self) -> Path:
+        return self.anchors or self.home / "anchors"
 
     @property
     def address(self) -> str:

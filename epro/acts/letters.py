@@ -22,7 +22,7 @@ from epro.store.codewords import code_words_of
 from epro.store.contacts import Cipher
 from epro.store.database import reading, writing
 from epro.store.facts import Facts
-from epro.store.models import Assessment, Contact, Link
+from epro.store.models import ERASED, Assessment, Contact, Link
 from epro.versions import Version, versions_of
 from scheduler import ledger
 from scheduler.outcomes import OPTED_OUT as OPTED_OUT_CODE
@@ -81,12 +81,15 @@ class Letters:
         return letters
 
     def trace(self, message: Claimed) -> Trace | None:
-        """Where the latest letter of this message went and the hash of its link; None = no letter was written."""
+        """Where the latest letter of this message went and the hash of its link.
+
+        None = no letter was written, or the address was erased: then the patient is texted no more either way.
+        """
         with reading(self.engine) as connection:
             row = connection.execute(
                 select(Link.token_hash, Contact.address, Contact.kind)
                 .join(Contact, Contact.id == Link.contact)
-                .where(Link.message_key == message.key)
+                .where(Link.message_key == message.key, Contact.address != ERASED)
                 .order_by(Link.issued_at.desc())
                 .limit(1)
             ).one_or_none()

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, exists, or_, select
 
 from epro.store.contacts import Cipher
 from epro.store.facts import SEEN_ALIVE
-from epro.store.models import Contact, Patient, PatientEvent, Reply
+from epro.store.models import ERASED, Contact, Patient, PatientEvent, Reply
 from scheduler.replies import Understood
 
 LATELY = timedelta(days=14)
@@ -45,7 +45,7 @@ def written(
         PatientEvent.kind == SEEN_ALIVE,
         PatientEvent.reported_at > Reply.received_at,
     )
-    here = [] if sites is None else [Patient.site.in_(sites)]
+    here = [Reply.body != ERASED] + ([] if sites is None else [Patient.site.in_(sites)])
     phone_of = exists().where(
         Contact.subject == Patient.subject,
         Contact.address_hash == Reply.address_hash,

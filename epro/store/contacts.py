@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import phonenumbers
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from phonenumbers import PhoneNumberType
 
 from epro.refusals import N_
@@ -99,6 +99,14 @@ class Cipher:
     def decrypt(self, secret: str) -> str:
         """Raises cryptography's InvalidToken when none of the keys wrote it."""
         return self._fernet.decrypt(secret.encode()).decode()
+
+    def reads(self, secret: str) -> bool:
+        """Whether one of the keys wrote it."""
+        try:
+            self._fernet.decrypt(secret.encode())
+        except InvalidToken:
+            return False
+        return True
 
     def rotate(self, secret: str) -> str:
         """The same text under the first key."""

@@ -44,6 +44,7 @@ def create_app(house: House) -> Flask:
     secure = house.settings.address.startswith("https://")
     app.config.update(
         SECRET_KEY=house.settings.secret_key.get_secret_value(),
+        SECRET_KEY_FALLBACKS=[key.get_secret_value() for key in house.settings.old_secret_keys],
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_PARTS=MAX_FORM_FIELDS,
         SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,  # a file that changes gets another address, see `asset`

@@ -22,6 +22,7 @@ from epro.acts.answers import Said
 from epro.acts.links import TABLET
 from epro.refusals import Refusal
 from epro.store.codewords import code_word_of
+from epro.store.locks import LockedData
 from epro.web import sittings
 from epro.web.house import house, now, reading, writing
 from epro.web.languages import asked_for, language, speak
@@ -89,6 +90,8 @@ def answer(n: int) -> Page:
     said = _said(standing, "" if blank else chosen, key)
     try:
         kept = _save(said)
+    except LockedData:
+        raise
     except Refusal as refusal:
         return _question(seen, n, wrong=" ".join(gettext(each.message, **each.values) for each in refusal.wrongs))
     seen = _seen() if kept else None  # a gate may have opened or closed
@@ -140,6 +143,12 @@ def done() -> Page:
 def _stale(_: CSRFError) -> Page:
     """A form of a page that was left open until the browser forgot it: the link opens it again."""
     return gone()
+
+
+@pages.errorhandler(LockedData)
+def _locked(_: LockedData) -> Page:
+    """Her data are locked for analysis: the link opens nothing any more."""
+    return closed()
 
 
 def gone() -> Page:

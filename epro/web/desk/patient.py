@@ -10,8 +10,9 @@ from flask_babel import gettext
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from epro.acts import links, patients
+from epro.acts import erasure, links, patients
 from epro.acts.undoing import UNDOABLE
+from epro.opening import OUTBOX
 from epro.queries.addresses import reached_at
 from epro.queries.timeline import arm_of, timeline
 from epro.refusals import N_, Refusal, Wrong
@@ -96,9 +97,19 @@ def withdraw(subject: str) -> Answer:
         subject,
         "withdrawal",
         gettext("Withdrawal recorded. Nothing more is sent; the answers are kept."),
-        lambda connection, act: patients.withdraw(connection, on=needed_day("happened_on"), reason=_reason(), **act),
+        _withdraw,
         then=PROOF,
     )
+
+
+def _withdraw(connection: Connection, act: dict[str, Any]) -> None:
+    """With her number and her replies erased in the same transaction, where she asks for that."""
+    reason = _reason()
+    patients.withdraw(connection, on=needed_day("happened_on"), reason=reason, **act)
+    if typed("erase") == "yes":
+        hers = erasure.addresses_of(connection, house().cipher, act["subject"])
+        erasure.erase_contact(connection, reason=reason, **act)
+        erasure.erase_files(house().settings.home / OUTBOX, hers)
 
 
 @pages.post("/patients/<subject>/number")
