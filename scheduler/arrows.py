@@ -8,9 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, or_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Select,
+    Update,
+    bindparam,
+    case,
+    insert,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from scheduler.tables import attempt, message, message_event
 
@@ -35,6 +50,7 @@ STATES = PUT_ASIDE | {
 Row = Mapping[str, Any]  # column values of one message
 SETTLED: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 NEVER_LEFT: dict[str, Any] = {**SETTLED, "left_at": None, "left_on": None}
+TOLD = ("at", "kind", "attempt", "code", "detail")  # of an event
 
 
 class Arrow(NamedTuple):
@@ -46,9 +62,9 @@ class Arrow(NamedTuple):
 def plan_new(connection: Connection, rows: Sequence[Row], at: datetime) -> None:
     """Into the ledger: a text to be sent, or one that the rules leave no moment for (`state` says which)."""
     if rows:
-        statement = insert(message).returning(message.c.id, message.c.state)
-        written = connection.execute(statement, [dict(row) for row in rows])
-        _write_events(connection, [{"message": row.id, "at": at, "kind": row.state} for row in written])
+        statement = insert(message).returning(message.c.id)
+        ids = connection.execute(statement, [dict(row) for row in rows]).scalars()
+        _tell(connection, list(ids), {"at": at}, kind=message.c.state)
 
 
 def move(connection: Connection, rows: Sequence[Row], at: datetime) -> None:
@@ -105,7 +121,7 @@ def claim(connection: Connection, rows: Sequence[Row], at: datetime) -> list[int
         }
         for row, attempt in zip(rows, attempts, strict=True)
     ]
-    _follow_with_columns(connection, Arrow("claimed", frozenset({PLANNED}), CLAIMED), columns, at, attempts)
+    _follow_with_columns(connection, Arrow("claimed", frozenset({PLANNED}), CLAIMED), columns, at)
     return attempts
 
 
@@ -191,47 +207,75 @@ def _follow(
 ) -> list[int]:
     """Move the messages that stand in the arrow's sources; returns which did.
 
-    held_by: moves only those whose latest attempt this is. attempt: the one to name in the event, whichever it is.
+    held_by: moves only those whose latest attempt this is. attempt: the one to name in the event, whichever it is; it
+    no longer holds its message.
     """
     if not ids:
         return []
-    ours = [message.c.latest_attempt == held_by] if held_by is not None else []
-    moved = list(
-        connection.execute(
-            update(message)
-            .where(message.c.id.in_(ids), message.c.state.in_(arrow.sources), *ours)
-            .values(state=arrow.target, **columns)
-            .returning(message.c.id)
-        ).scalars()
-    )
-    event = {"attempt": held_by or attempt, "at": at, "kind": arrow.kind, "code": code, "detail": detail}
-    _write_events(connection, [{"message": id, **event} for id in moved])
+    told = {"at": at, "kind": arrow.kind, "attempt": held_by or attempt, "code": code, "detail": detail}
+    values = {"ids": list(ids), **_named("new", columns), **_named("event", told)}
+    moving = _moving(arrow, tuple(columns), held_by is not None, attempt is not None)
+    if connection.dialect.name == "postgresql":
+        return list(connection.execute(_moving_and_telling(moving), values).scalars())
+    moved = list(connection.execute(moving, values).scalars())
+    _tell(connection, moved, told)
     return moved
 
 
-def _follow_with_columns(
-    connection: Connection, arrow: Arrow, rows: Sequence[Row], at: datetime, attempts: Sequence[int | None] = ()
-) -> None:
+@cache
+def _moving(arrow: Arrow, columns: tuple[str, ...], is_held: bool, is_named: bool) -> ReturningUpdate[int]:
+    """The update of `_follow`, made once for each arrow: making it anew costs as much as carrying it out."""
+    this = bindparam("event_attempt", type_=attempt.c.id.type)
+    where = [message.c.id.in_(bindparam("ids", expanding=True)), _in_a_source(arrow)]
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+    if is_held:
+        where.append(message.c.latest_attempt == this)
+    if is_named:
+        values |= {name: case((message.c.latest_attempt == this, null()), else_=message.c[name]) for name in SETTLED}
+    return update(message).where(*where).values(state=arrow.target, **values).returning(message.c.id)
+
+
+@cache
+def _moving_and_telling(moving: ReturningUpdate[int]) -> ReturningInsert[int]:
+    """The update and its events as one statement, where the database can: one way to it and back."""
+    moved = moving.cte("moved")
+    return _telling(select(moved.c.id)).returning(message_event.c.message)
+
+
+def _follow_with_columns(connection: Connection, arrow: Arrow, rows: Sequence[Row], at: datetime) -> None:
     """The same where each row brings its own columns; its caller has locked the rows and read their states."""
     if not rows:
         return
-    columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "id"}
-    in_a_source = or_(*(message.c.state == state for state in sorted(arrow.sources)))  # IN cannot be repeated
-    statement = (
-        update(message).where(message.c.id == bindparam("row_id"), in_a_source).values(state=arrow.target, **columns)
-    )
-    connection.execute(
-        statement,
-        [{"row_id": row["id"], **{f"new_{name}": row[name] for name in columns}} for row in rows],
-    )
-    event = {"at": at, "kind": arrow.kind}
-    ids = [row["id"] for row in rows]
-    _write_events(
-        connection,
-        [{"message": id, "attempt": n, **event} for id, n in zip(ids, attempts or [None] * len(ids), strict=True)],
-    )
+    columns = tuple(name for name in rows[0] if name != "id")
+    values = [{"row_id": row["id"], **_named("new", {name: row[name] for name in columns})} for row in rows]
+    connection.execute(_moving_each(arrow, columns), values)
+    attempts = {"attempt": message.c.latest_attempt} if "latest_attempt" in columns else {}
+    _tell(connection, [row["id"] for row in rows], {"at": at, "kind": arrow.kind}, **attempts)
 
 
-def _write_events(connection: Connection, events: Sequence[Row]) -> None:
-    if events:
-        connection.execute(insert(message_event), [dict(event) for event in events])
+@cache
+def _moving_each(arrow: Arrow, columns: tuple[str, ...]) -> Update:
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+    this = message.c.id == bindparam("row_id")
+    return update(message).where(this, _in_a_source(arrow)).values(state=arrow.target, **values)
+
+
+def _in_a_source(arrow: Arrow) -> ColumnElement[bool]:
+    return or_(*(message.c.state == state for state in sorted(arrow.sources)))  # IN cannot be repeated
+
+
+def _named(prefix: str, values: Row) -> dict[str, Any]:
+    return {f"{prefix}_{name}": value for name, value in values.items()}
+
+
+def _tell(connection: Connection, ids: Sequence[int], told: Row, **taken: ColumnElement[Any]) -> None:
+    """One event for each of these messages; `taken` from the message are the columns that are not `told`."""
+    if ids:
+        these = select(message.c.id).where(message.c.id.in_(bindparam("ids", expanding=True))).order_by(message.c.id)
+        blank = dict.fromkeys(TOLD)
+        connection.execute(_telling(these, **taken), {"ids": list(ids), **_named("event", {**blank, **told})})
+
+
+def _telling(these: Select[int], **taken: ColumnElement[Any]) -> Insert:
+    columns = [taken.get(name, bindparam(f"event_{name}", type_=message_event.c[name].type)) for name in TOLD]
+    return insert(message_event).from_select(["message", *TOLD], these.add_columns(*columns))

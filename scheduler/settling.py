@@ -7,8 +7,9 @@ asks the carrier when that runs out.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import ColumnElement, Connection, or_, update
+from sqlalchemy import ColumnElement, Connection, Update, bindparam, or_, update
 
 from scheduler import arrows
 from scheduler.outcomes import may_try_again, wait_before
@@ -35,16 +36,17 @@ def settle(connection: Connection, writer: Writer, claimed: Claimed, outcome: Ou
 
 
 def settle_accepted(connection: Connection, claimed: Claimed, now: datetime, *, ref: str | None, detail: str) -> None:
-    arrows.accept(connection, [claimed.id], now, attempt=claimed.attempt, detail=detail)
-    close(connection, claimed, "accepted", carrier_ref=ref)
+    moved = arrows.accept(connection, [claimed.id], now, attempt=claimed.attempt, detail=detail)
+    close(connection, claimed, "accepted", carrier_ref=ref, let_go=bool(moved))
 
 
 def settle_unsent(
     connection: Connection, claimed: Claimed, now: datetime, *, next_try_at: datetime, detail: str
 ) -> None:
     """Surely not with the carrier: tried again, unless it was withheld meanwhile."""
-    arrows.plan_again(connection, [claimed.id], now, attempt=claimed.attempt, next_try_at=next_try_at, detail=detail)
-    close(connection, claimed, "not_sent")
+    ids, attempt_id = [claimed.id], claimed.attempt
+    moved = arrows.plan_again(connection, ids, now, attempt=attempt_id, next_try_at=next_try_at, detail=detail)
+    close(connection, claimed, "not_sent", let_go=bool(moved))
 
 
 def settle_withheld(connection: Connection, claimed: Claimed, why: str, now: datetime) -> None:
@@ -79,19 +81,30 @@ def _settle_refused(connection: Connection, claimed: Claimed, refused: Refused, 
     ids, attempt_id, code = [claimed.id], claimed.attempt, refused.code
     if may_try_again(refused, claimed.n):
         again_at = now + wait_before(claimed.n, claimed.token, refused)
-        arrows.plan_again(
+        moved = arrows.plan_again(
             connection, ids, now, attempt=attempt_id, next_try_at=again_at, detail=refused.then, code=code
         )
     else:
-        arrows.refuse(connection, ids, now, attempt=attempt_id, code=code, detail=refused.then)
-    close(connection, claimed, "refused", code=code)
+        moved = arrows.refuse(connection, ids, now, attempt=attempt_id, code=code, detail=refused.then)
+    close(connection, claimed, "refused", code=code, let_go=bool(moved))
 
 
 def close(
-    connection: Connection, claimed: Claimed, outcome: str, *, code: int | None = None, carrier_ref: str | None = None
+    connection: Connection,
+    claimed: Claimed,
+    outcome: str,
+    *,
+    code: int | None = None,
+    carrier_ref: str | None = None,
+    let_go: bool = False,
 ) -> None:
-    """The attempt is settled, and no longer holds its message; one that was withheld and not sent has not left."""
+    """The attempt is settled, and no longer holds its message; one that was withheld and not sent has not left.
+
+    let_go: an arrow has moved the message just now, and has seen to that.
+    """
     _update_attempt(connection, claimed, outcome=outcome, code=code, carrier_ref=carrier_ref)
+    if let_go:
+        return
     connection.execute(update(message).where(*_held_by(claimed)).values(arrows.SETTLED))
     if outcome in NOT_WITH_THE_CARRIER:
         withheld = message.c.state == arrows.WITHHELD
@@ -103,8 +116,15 @@ def close(
 
 def _update_attempt(connection: Connection, claimed: Claimed, **values: object) -> None:
     """Forward only: what a receipt has said by now stands."""
+    new = {f"new_{name}": value for name, value in values.items()}
+    connection.execute(_updating(tuple(values)), {"this": claimed.attempt, **new})
+
+
+@cache
+def _updating(columns: tuple[str, ...]) -> Update:
     undecided = or_(attempt.c.outcome.is_(None), attempt.c.outcome == "unknown")
-    connection.execute(update(attempt).where(attempt.c.id == claimed.attempt, undecided).values(values))
+    values: dict[str, ColumnElement[object]] = {name: bindparam(f"new_{name}") for name in columns}
+    return update(attempt).where(attempt.c.id == bindparam("this"), undecided).values(values)
 
 
 def _held_by(claimed: Claimed) -> tuple[ColumnElement[bool], ...]:
