@@ -7,14 +7,14 @@ asks the carrier when that runs out.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import cache
 
-from sqlalchemy import ColumnElement, Connection, Update, bindparam, or_, update
+from sqlalchemy import ColumnElement, Connection, update
 
 from scheduler import arrows
+from scheduler.attempts import note
 from scheduler.outcomes import may_try_again, wait_before
 from scheduler.ports import Accepted, Claimed, Outcome, Refused, Unknown, Writer
-from scheduler.tables import attempt, message
+from scheduler.tables import message
 
 ASK_AFTER = timedelta(minutes=2)  # a carrier lists what it accepted some time later
 NOT_WITH_THE_CARRIER = ("refused", "not_sent")
@@ -36,8 +36,10 @@ def settle(connection: Connection, writer: Writer, claimed: Claimed, outcome: Ou
 
 
 def settle_accepted(connection: Connection, claimed: Claimed, now: datetime, *, ref: str | None, detail: str) -> None:
-    moved = arrows.accept(connection, [claimed.id], now, attempt=claimed.attempt, detail=detail)
-    close(connection, claimed, "accepted", carrier_ref=ref, let_go=bool(moved))
+    noted = {"outcome": "accepted", "carrier_ref": ref}
+    moved = arrows.accept(connection, [claimed.id], now, attempt=claimed.attempt, detail=detail, noted=noted)
+    if not moved:
+        _let_go(connection, claimed)
 
 
 def settle_unsent(
@@ -73,7 +75,7 @@ def keep_open(
 ) -> None:
     """Nobody knows yet: the carrier is asked then."""
     arrows.lose_sight(connection, [claimed.id], now, attempt=claimed.attempt, code=code)
-    _update_attempt(connection, claimed, outcome="unknown", not_found_at=not_found_at)
+    note(connection, claimed.attempt, outcome="unknown", not_found_at=not_found_at)
     connection.execute(update(message).where(*_held_by(claimed)).values(lease_until=ask_at))
 
 
@@ -95,17 +97,16 @@ def close(
     outcome: str,
     *,
     code: int | None = None,
-    carrier_ref: str | None = None,
     let_go: bool = False,
 ) -> None:
     """The attempt is settled, and no longer holds its message; one that was withheld and not sent has not left.
 
     let_go: an arrow has moved the message just now, and has seen to that.
     """
-    _update_attempt(connection, claimed, outcome=outcome, code=code, carrier_ref=carrier_ref)
+    note(connection, claimed.attempt, outcome=outcome, code=code)
     if let_go:
         return
-    connection.execute(update(message).where(*_held_by(claimed)).values(arrows.SETTLED))
+    _let_go(connection, claimed)
     if outcome in NOT_WITH_THE_CARRIER:
         withheld = message.c.state == arrows.WITHHELD
         latest = message.c.latest_attempt == claimed.attempt
@@ -114,17 +115,8 @@ def close(
         )
 
 
-def _update_attempt(connection: Connection, claimed: Claimed, **values: object) -> None:
-    """Forward only: what a receipt has said by now stands."""
-    new = {f"new_{name}": value for name, value in values.items()}
-    connection.execute(_updating(tuple(values)), {"this": claimed.attempt, **new})
-
-
-@cache
-def _updating(columns: tuple[str, ...]) -> Update:
-    undecided = or_(attempt.c.outcome.is_(None), attempt.c.outcome == "unknown")
-    values: dict[str, ColumnElement[object]] = {name: bindparam(f"new_{name}") for name in columns}
-    return update(attempt).where(attempt.c.id == bindparam("this"), undecided).values(values)
+def _let_go(connection: Connection, claimed: Claimed) -> None:
+    connection.execute(update(message).where(*_held_by(claimed)).values(arrows.SETTLED))
 
 
 def _held_by(claimed: Claimed) -> tuple[ColumnElement[bool], ...]:
