@@ -53,7 +53,7 @@ def figures(patients: int) -> list[Figure]:
         seconds, cpu = time.perf_counter() - began, time.process_time() - worked
         again = [_again(engine, trial, n, patients) for n in range(AGAIN)]
         engine.dispose()
-    how = f"{patients} patients x {len(MONTHS)} visits x 4 texts planned and stored; {cpu:.1f} s of CPU beside the server's"
+    how = f"{patients} patients x {len(MONTHS)} visits x 4 texts planned and stored; {cpu:.1f} s of CPU of ours"
     goal = f"<= {SECONDS * patients / PATIENTS:g}"
     return [
         Figure("planning.all", round(seconds, 2), "s", "none", None, goal, how),

@@ -47,6 +47,13 @@ class Settings(BaseSettings):
     twilio_base_url: str = ""  # for a test double; empty: Twilio itself
     twilio_redact: bool = False  # have Twilio forget the words of a text once it has arrived
 
+    smtp_host: str = ""  # the server that takes mails; empty: none are sent
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_sender: str = ""  # the address that mails come from
+
     texts_per_second: float = Field(default=5.0, gt=0)
 
     tick_seconds: float = Field(default=5.0, gt=0)
@@ -76,6 +83,14 @@ class Settings(BaseSettings):
                 missing.append("twilio_sender")
             if missing:
                 raise ValueError("carrier twilio also needs " + ", ".join(f"EPRO_{name.upper()}" for name in missing))
+        return self
+
+    @model_validator(mode="after")
+    def _mail_is_complete(self) -> Settings:
+        if self.smtp_host and not self.smtp_sender:
+            raise ValueError("EPRO_SMTP_HOST also needs EPRO_SMTP_SENDER, the address that mails come from")
+        if self.smtp_user and self.smtp_security == "none":
+            raise ValueError("EPRO_SMTP_USER with EPRO_SMTP_SECURITY=none would send its password for all to read")
         return self
 
     @property

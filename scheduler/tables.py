@@ -1,7 +1,8 @@
 """Which rows does the ledger keep?
 
 `message` is the shadow of a plan and where each text stands; `attempt` is one hand-over to a carrier; `message_event`
-is what happened, append only; `heartbeat` says that a clock is alive. `scheduler.arrows` alone writes `message.state`.
+is what happened, append only; `heartbeat` says that a clock is alive, `balance` what a carrier last
+said is left. `scheduler.arrows` alone writes `message.state`.
 """
 
 from __future__ import annotations
@@ -106,6 +107,15 @@ message_event = Table(
     Column("kind", String(20), nullable=False),
     Column("code", Integer),
     Column("detail", String(200)),  # our own words or named fields; never a number, an address or a body
+)
+
+balance = Table(
+    "balance",
+    metadata,
+    Column("channel", String(10), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("amount", String(20), nullable=False),
+    Column("currency", String(3), nullable=False),
 )
 
 heartbeat = Table(

@@ -125,11 +125,21 @@ class Contact(Base):
 
     id: Mapped[Serial]
     subject: Mapped[Subject] = mapped_column(index=True)
-    kind: Mapped[str]  # sms
+    kind: Mapped[str]  # sms | email
     address: Mapped[str] = mapped_column(Text)  # encrypted
     address_hash: Mapped[str] = mapped_column(index=True)  # keyed
     from_at: Mapped[datetime]
     until_at: Mapped[datetime | None]
+    entry: Mapped[Entry]
+
+
+class CodeWord(Base):
+    """The word by which a patient knows a text of ours, encrypted."""
+
+    __tablename__ = "code_word"
+
+    subject: Mapped[str] = mapped_column(ForeignKey("patient.subject"), primary_key=True)
+    word: Mapped[str] = mapped_column(Text)
     entry: Mapped[Entry]
 
 

@@ -21,6 +21,7 @@ from epro.acts import answers, links
 from epro.acts.answers import Said
 from epro.acts.links import TABLET
 from epro.refusals import Refusal
+from epro.store.codewords import code_word_of
 from epro.web import sittings
 from epro.web.house import house, now, reading, writing
 from epro.web.languages import asked_for, language, speak
@@ -38,10 +39,11 @@ REVIEW = "review"
 def start(token: str) -> Page:
     with reading() as connection:
         opened = links.opened(connection, links.hash_of(token), now())
+        code_word = code_word_of(connection, house().cipher, opened.subject) if opened else None
     if opened is None:
         return closed()
     speak(asked_for() or opened.language)
-    return render_template("patient/start.html", nurse=_nurse(opened.site))
+    return render_template("patient/start.html", nurse=_nurse(opened.site), code_word=code_word)
 
 
 @pages.post("/p/<token>")

@@ -12,11 +12,12 @@ from werkzeug.wrappers import Response
 
 from epro.acts import links, patients
 from epro.acts.undoing import UNDOABLE
+from epro.queries.addresses import reached_at
 from epro.queries.timeline import arm_of, timeline
 from epro.refusals import N_, Refusal, Wrong
 from epro.store import facts
 from epro.web.accounts import sign_out
-from epro.web.desk.gate import allowed, may_see_arm, pages
+from epro.web.desk.gate import allowed, may, may_see_arm, pages
 from epro.web.desk.inputs import by_field, needed_day, needed_phone, typed
 from epro.web.house import house, now, reading, staff, writing
 from scheduler.changes import Changes
@@ -111,6 +112,19 @@ def change_number(subject: str) -> Answer:
     )
 
 
+@pages.post("/patients/<subject>/email")
+@allowed("patients.reach")
+def change_email(subject: str) -> Answer:
+    return act_on(
+        subject,
+        "email",
+        gettext("E-mail address kept. Links that were sent before are closed.")
+        if typed("email")
+        else gettext("E-mail address taken away."),
+        lambda connection, act: patients.change_email(connection, cipher=house().cipher, email=typed("email"), **act),
+    )
+
+
 @pages.post("/patients/<subject>/permission")
 @allowed("patients.reach")
 def change_permission(subject: str) -> Answer:
@@ -189,12 +203,14 @@ def _page(
         shown = timeline(connection, protocol, subject, now())
         sees_arm = may_see_arm(protocol, shown.patient.site)
         arm = arm_of(connection, subject) if sees_arm else None
+        reached = reached_at(connection, house().cipher, subject) if may("patients.reach") else None
     return render_template(
         "desk/patient.html",
         shown=shown,
         patient=shown.patient,
         sees_arm=sees_arm,
         arm=arm,
+        reached=reached,
         form=form,
         errors=errors or {},
         preview=preview,

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '280b55d114d2'
+revision = 'a6ab5815374d'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -138,6 +138,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_assessment_entry'), ['entry'], unique=False)
         batch_op.create_index(batch_op.f('ix_assessment_subject'), ['subject'], unique=False)
 
+    op.create_table('code_word',
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('word', sa.Text(), nullable=False),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_code_word_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.ForeignKeyConstraint(['subject'], ['patient.subject'], name=op.f('fk_code_word_subject_patient')),
+    sa.PrimaryKeyConstraint('subject', name=op.f('pk_code_word'))
+    )
+    with op.batch_alter_table('code_word', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_code_word_entry'), ['entry'], unique=False)
+
     op.create_table('contact',
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
     sa.Column('subject', sa.String(), nullable=False),
@@ -262,6 +273,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_answer_entry'), ['entry'], unique=False)
         batch_op.create_index('ix_answer_form_item', ['form', 'item', 'id'], unique=False)
 
+    op.create_table('balance',
+    sa.Column('channel', sa.String(length=10), nullable=False),
+    sa.Column('at', Instant(), nullable=False),
+    sa.Column('amount', sa.String(length=20), nullable=False),
+    sa.Column('currency', sa.String(length=3), nullable=False),
+    sa.PrimaryKeyConstraint('channel', name=op.f('pk_balance'))
+    )
     op.create_table('heartbeat',
     sa.Column('process', sa.String(length=80), nullable=False),
     sa.Column('at', Instant(), nullable=False),
@@ -356,6 +374,7 @@ def downgrade() -> None:
 
     op.drop_table('message')
     op.drop_table('heartbeat')
+    op.drop_table('balance')
     with op.batch_alter_table('answer', schema=None) as batch_op:
         batch_op.drop_index('ix_answer_form_item')
         batch_op.drop_index(batch_op.f('ix_answer_entry'))
@@ -387,6 +406,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_contact_address_hash'))
 
     op.drop_table('contact')
+    with op.batch_alter_table('code_word', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_code_word_entry'))
+
+    op.drop_table('code_word')
     with op.batch_alter_table('assessment', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_assessment_subject'))
         batch_op.drop_index(batch_op.f('ix_assessment_entry'))
