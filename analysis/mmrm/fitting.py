@@ -1,7 +1,7 @@
 """Where is the likelihood highest, and is that a maximum?
 
 The first search is the one of R's mmrm, step for step: L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995) with the same
-parameters, start and rule to stop. It ends a little below the top, at the same point as R's, so that every digit agrees.
+parameters, start and rule to stop. It ends a little below the top, at the same point as R's, so that digits agree.
 Where that is no maximum, and where all patients have the same visits, trust-region Newton steps go to the very top.
 """
 
