@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = 'd4e5a7b16475'
+revision = '15c999fa0d9a'
 down_revision = None
 branch_labels = None
 depends_on = None
