@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from scheduler import arrows
@@ -30,6 +30,7 @@ from scheduler.settling import settle, settle_unsent, settle_withheld
 from scheduler.tables import message
 
 BATCH = 50
+STILL_OURS = select(message.c.state, message.c.latest_attempt).where(message.c.id == bindparam("this"))
 Pair = tuple[Claimed, Letter | Withheld]
 
 
@@ -159,8 +160,7 @@ def _hand_over(
 ) -> Outcome | None:
     """Still ours? Then hand over and record. None when it was stopped or taken meanwhile."""
     with engine.begin() as connection:
-        columns = (message.c.state, message.c.latest_attempt)
-        row = connection.execute(select(*columns).where(message.c.id == claimed.id)).one()
+        row = connection.execute(STILL_OURS, {"this": claimed.id}).one()
         if tuple(row) != (arrows.CLAIMED, claimed.attempt):
             _let_go(connection, claimed, now)
             return None

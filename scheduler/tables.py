@@ -38,7 +38,7 @@ message = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("key", String(200), nullable=False, unique=True),  # subject/visit/step/channel/copy
-    Column("subject", String(40), nullable=False, index=True),
+    Column("subject", String(40), nullable=False),
     Column("visit", String(40), nullable=False),
     Column("step", String(40), nullable=False),
     Column("position", Integer, nullable=False),  # of the step in its ladder
@@ -60,7 +60,7 @@ message = Table(
     Column("lease_until", Instant),  # set while the outcome of the latest attempt is open
     Column("left_at", Instant),  # when the attempt that counts was claimed
     Column("left_on", Date),  # its local day
-    UniqueConstraint("subject", "left_on"),  # never two texts a day, whoever claims them
+    UniqueConstraint("subject", "left_on"),  # never two texts a day, whoever claims them; finds a patient's texts too
 )
 Index(
     "ix_message_due",
@@ -85,7 +85,7 @@ attempt = Table(
     "attempt",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("message", Id, ForeignKey("message.id"), nullable=False, index=True),
+    Column("message", Id, ForeignKey("message.id"), nullable=False),
     Column("n", Integer, nullable=False),
     Column("token", String(43), nullable=False, unique=True),
     Column("carrier_ref", String(64), index=True),

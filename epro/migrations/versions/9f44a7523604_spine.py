@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '4446728a1634'
+revision = '9f44a7523604'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -379,7 +379,6 @@ def upgrade() -> None:
         batch_op.create_index('ix_message_awaiting_receipt', ['left_at'], unique=False, postgresql_where=sa.text("state = 'accepted'"), sqlite_where=sa.text("state = 'accepted'"))
         batch_op.create_index('ix_message_due', ['next_try_at'], unique=False, postgresql_where=sa.text("state = 'planned'"), sqlite_where=sa.text("state = 'planned'"))
         batch_op.create_index('ix_message_open_lease', ['lease_until'], unique=False, postgresql_where=sa.text('lease_until IS NOT NULL'), sqlite_where=sa.text('lease_until IS NOT NULL'))
-        batch_op.create_index(batch_op.f('ix_message_subject'), ['subject'], unique=False)
 
     op.create_table('attempt',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -399,7 +398,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('attempt', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_attempt_carrier_ref'), ['carrier_ref'], unique=False)
-        batch_op.create_index(batch_op.f('ix_attempt_message'), ['message'], unique=False)
 
     op.create_table('message_event',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -426,12 +424,10 @@ def downgrade() -> None:
 
     op.drop_table('message_event')
     with op.batch_alter_table('attempt', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_attempt_message'))
         batch_op.drop_index(batch_op.f('ix_attempt_carrier_ref'))
 
     op.drop_table('attempt')
     with op.batch_alter_table('message', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_message_subject'))
         batch_op.drop_index('ix_message_open_lease', postgresql_where=sa.text('lease_until IS NOT NULL'), sqlite_where=sa.text('lease_until IS NOT NULL'))
         batch_op.drop_index('ix_message_due', postgresql_where=sa.text("state = 'planned'"), sqlite_where=sa.text("state = 'planned'"))
         batch_op.drop_index('ix_message_awaiting_receipt', postgresql_where=sa.text("state = 'accepted'"), sqlite_where=sa.text("state = 'accepted'"))
