@@ -15,7 +15,7 @@ from epro.web.desk.gate import ROLES_WITH
 from tests.epro.conftest import NOW, NURSE
 from tests.web.staffing import PASSWORD, Staff, sign_in
 
-STANDING = {"subject": "UME-001", "visit": "BL"}
+STANDING = {"site": "UME", "instrument": "qlq-c30", "item": "q12", "subject": "UME-001", "visit": "BL"}
 
 
 def desk_routes(app):
