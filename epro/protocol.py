@@ -49,6 +49,7 @@ class TrialSection(Section):
     subject_pattern: str
     arm_seen_by_site: bool
     identity_step: Literal["none"]
+    second_step: Literal["required", "optional"] = "optional"
 
     @field_validator("zone")
     @classmethod
@@ -148,6 +149,11 @@ class Protocol:
     def language(self) -> str:
         """The language of a patient who has chosen none."""
         return self.trial.languages[0]
+
+    @property
+    def second_step_required(self) -> bool:
+        """Whether staff sign in by more than a password; always so in a live trial."""
+        return self.trial.live or self.trial.second_step == "required"
 
     @property
     def zone(self) -> ZoneInfo:

@@ -27,11 +27,14 @@ from sqlalchemy import Connection, insert, select, text, update
 from epro.store.models import Audit, AuditValue, Base, table_of
 
 TRIAL_CHAIN = "trial"  # the chain of what belongs to no site
+ACCOUNTS_CHAIN = "accounts"  # the chain of who may sign in, and who did
 GENESIS = "0" * 64
 UNAUDITED = {
     "contact": {"address", "address_hash"},
     "reply": {"body", "address_hash"},
-    "staff_user": {"password", "fs_uniquifier"},
+    "staff_user": {"password", "fs_uniquifier", "totp_secret"},
+    "staff_passkey": {"credential", "public_key", "sign_count"},
+    "staff_recovery_code": {"code_hash"},
 }
 
 

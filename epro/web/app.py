@@ -9,9 +9,10 @@ from pathlib import Path
 
 from flask import Flask, Response, g, url_for
 from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from epro.house import House
-from epro.web import accounts, desk, errors, health, languages, patient, webhooks
+from epro.web import accounts, audiences, desk, errors, health, languages, patient, webhooks
 
 csrf = CSRFProtect()
 
@@ -59,13 +60,16 @@ def create_app(house: House) -> Flask:
     headers = {**HEADERS, **ONLY_HTTPS} if secure else HEADERS
     languages.init_app(app)
     csrf.init_app(app)
-    accounts.init_app(app, house)
+    accounts.init_app(app)
     for part in (patient, desk, webhooks, health):
         app.register_blueprint(part.pages)
     csrf.exempt(webhooks.pages)
     app.before_request(_name_request)
     app.after_request(lambda response: _add(headers, response))
     errors.init_app(app)
+    audiences.check(app)
+    if house.settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=house.settings.proxies, x_proto=0)  # type: ignore[method-assign]
     return app
 
 
