@@ -125,14 +125,10 @@ def sign_in(engine: Engine, place: Place, credential: str, *, request: str | Non
         user = proved(connection, place, credential, request=request, now=now)
         if user is None:
             return None
-        return signing_in.begin(
-            connection, user, "passkey", proved_twice=True, required=True, request=request, now=now
-        )
+        return signing_in.begin(connection, user, "passkey", proved_twice=True, required=True, request=request, now=now)
 
 
-def proved(
-    connection: Connection, place: Place, credential: str, *, request: str | None, now: datetime
-) -> int | None:
+def proved(connection: Connection, place: Place, credential: str, *, request: str | None, now: datetime) -> int | None:
     """Whose passkey has signed this challenge; None when it is nobody's, or of a closed account."""
     challenge = _redeemed(connection, SIGN_IN, credential, None, now)
     known = _known(connection, credential)

@@ -50,7 +50,7 @@ def wrongs_of(password: str, *, about: tuple[str, ...] = ()) -> Iterator[Wrong]:
         lengths = {"shortest": SHORTEST, "longest": LONGEST}
         yield Wrong("password", N_("Choose a password of %(shortest)s to %(longest)s characters."), lengths)
     elif zxcvbn(password[:JUDGED_CHARACTERS], user_inputs=list(about))["score"] < WEAKEST_SCORE:
-        yield Wrong("password", N_("Many people use this password, or it is easily guessed. Take some unrelated words."))
+        yield Wrong("password", N_("This password is much used or easily guessed. Take some unrelated words."))
 
 
 def _normal(password: str) -> str:

@@ -133,7 +133,9 @@ def end(connection: Connection, session: Session, why: str, by: Actor, now: date
     if cast(int | None, ended.scalar_one_or_none()) is None:
         return
     action = "signed out" if why == SIGNED_OUT else "session ended"
-    with entry(connection, chain=ACCOUNTS_CHAIN, action=action, by=by, at=now, reason=None if why == SIGNED_OUT else why):
+    with entry(
+        connection, chain=ACCOUNTS_CHAIN, action=action, by=by, at=now, reason=None if why == SIGNED_OUT else why
+    ):
         pass
 
 

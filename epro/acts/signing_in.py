@@ -161,7 +161,12 @@ def _account(connection: Connection, email: str) -> Row[tuple[object, ...]] | No
 
 
 def _miss(
-    connection: Connection, known: Row[tuple[object, ...]] | None, place: Place, kind: str, request: str | None, now: datetime
+    connection: Connection,
+    known: Row[tuple[object, ...]] | None,
+    place: Place,
+    kind: str,
+    request: str | None,
+    now: datetime,
 ) -> None:
     """Tell of a miss, and of the delay it may bring. Of an unknown account nothing that was typed is kept."""
     by = actor(known.email, known.role, request) if known else Actor(UNKNOWN, "none", "desk", request)
@@ -177,5 +182,7 @@ def tell(connection: Connection, action: str, by: Actor, now: datetime, reason: 
 
 
 def _misses(connection: Connection, email: str, last: datetime | None) -> int:
-    asked = select(func.count()).where(Audit.chain == ACCOUNTS_CHAIN, Audit.actor == email, Audit.action == "sign-in missed")
+    asked = select(func.count()).where(
+        Audit.chain == ACCOUNTS_CHAIN, Audit.actor == email, Audit.action == "sign-in missed"
+    )
     return connection.execute(asked.where(Audit.at > last) if last else asked).scalar_one()

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, ColumnElement, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, insert, select, text, update
 
 from epro.store.models import StaffTry
 
@@ -49,7 +49,11 @@ class Slowed(Exception):
 
 def delay(misses: int) -> timedelta:
     """How long after this many misses in a row the next try is judged."""
-    return min(timedelta(minutes=2 ** max(misses - FREE_MISSES, 0)), LONGEST_DELAY) if misses >= FREE_MISSES else timedelta()
+    return (
+        min(timedelta(minutes=2 ** max(misses - FREE_MISSES, 0)), LONGEST_DELAY)
+        if misses >= FREE_MISSES
+        else timedelta()
+    )
 
 
 def begin(connection: Connection, place: Place, kind: str, now: datetime) -> int:
@@ -100,5 +104,7 @@ def _misses_in_a_row(connection: Connection, where: Sequence[ColumnElement[bool]
 
 def _full(connection: Connection, where: Sequence[ColumnElement[bool]], most: int) -> list[datetime]:
     """When the oldest of the last `most` misses is old enough, if there are that many."""
-    newest = connection.execute(select(StaffTry.at).where(*where).order_by(StaffTry.at.desc()).limit(most)).scalars().all()
+    newest = (
+        connection.execute(select(StaffTry.at).where(*where).order_by(StaffTry.at.desc()).limit(most)).scalars().all()
+    )
     return [newest[-1] + WINDOW] if len(newest) == most else []

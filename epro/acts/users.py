@@ -69,7 +69,9 @@ def add(
         wrongs += passwords.wrongs_of(password, about=(email, name))
     if wrongs:
         raise Refusal(wrongs)
-    with entry(connection, chain=ACCOUNTS_CHAIN, action="account added", by=by, at=now, reason=f"role {role}") as opened:
+    with entry(
+        connection, chain=ACCOUNTS_CHAIN, action="account added", by=by, at=now, reason=f"role {role}"
+    ) as opened:
         user: int = opened.insert(
             User,
             email=email,

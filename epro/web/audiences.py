@@ -30,7 +30,9 @@ def check(app: Flask) -> None:
     """Raises UnlistedRoute, which names every route whose audience is missing or in doubt."""
     served = {rule.endpoint for rule in app.url_map.iter_rules()}
     wrongs = [
-        f"{endpoint}: {wrong}" for endpoint in sorted(served | set(AUDIENCES)) if (wrong := _wrong(app, endpoint, served))
+        f"{endpoint}: {wrong}"
+        for endpoint in sorted(served | set(AUDIENCES))
+        if (wrong := _wrong(app, endpoint, served))
     ]
     if wrongs:
         raise UnlistedRoute("epro/web/audiences.py does not agree with the routes:\n" + "\n".join(wrongs))

@@ -168,7 +168,8 @@ def _seen() -> list[Standing] | None:
         if opened is None:
             return None
         given = answers.given(connection, opened.assessment)
-    return standings(questions_of(house().protocol, opened.visit, sitting.language, given), given, sitting.id)
+    questions = questions_of(house().protocol, opened.visit, opened.version, sitting.language, given)
+    return standings(questions, given, sitting.id)
 
 
 def _standing(seen: list[Standing], n: int) -> Standing:

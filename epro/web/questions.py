@@ -37,14 +37,14 @@ class Standing:
     label: str | None = None
 
 
-def questions_of(protocol: Protocol, visit: str, language: str, given: Everything) -> list[Question]:
+def questions_of(protocol: Protocol, visit: str, version: int, language: str, given: Everything) -> list[Question]:
     """Every item of the visit's questionnaires that is asked as things stand, in order.
 
     A gate stands before what hangs on it, so that an answer never changes the number of a question before it.
     """
     items = [
         (protocol.wordings[code, language], item)
-        for code in protocol.schedule.visits[visit].instruments
+        for code in protocol.visit(visit, version).instruments
         for item in asked(protocol.instruments[code], standing(given, code))
     ]
     return [

@@ -21,8 +21,8 @@ from epro.refusals import Refusal
 from epro.web.accounts.blueprint import at_stage, here, pages, proved, went_on
 from epro.web.accounts.loading import actor_of, keep
 from epro.web.accounts.signing_in import json_answer, passkey_place, request_id, typed_twice
-from epro.web.desk.inputs import by_field
 from epro.web.house import house, now, reading, writing
+from epro.web.refusing import by_field
 
 SECRET_LASTS = timedelta(minutes=30)  # to scan it and type its first code
 QR_SCALE = 4
@@ -143,7 +143,13 @@ def _own(wrong: str | None = None, errors: dict[str, list[str]] | None = None) -
         keys = secondsteps.passkeys_of(connection, session.user_id)
         left = secondsteps.recovery_codes_left(connection, session.user_id)
     return render_template(
-        "desk/own.html", session=session, keys=keys, left=left, wrong=wrong, errors=errors or {}, must=session.stage == SETUP
+        "desk/own.html",
+        session=session,
+        keys=keys,
+        left=left,
+        wrong=wrong,
+        errors=errors or {},
+        must=session.stage == SETUP,
     )
 
 
@@ -174,5 +180,3 @@ def _codes_shown(codes: list[str], response: Any) -> Any:
         for value in response.headers.getlist("Set-Cookie"):
             shown.headers.add("Set-Cookie", value)
     return shown
-
-

@@ -17,8 +17,8 @@ from epro.refusals import Refusal
 from epro.web.accounts import kept
 from epro.web.accounts.blueprint import FIRST_PAGE, asked_for, at_stage, here, pages, went_on
 from epro.web.accounts.loading import leave, place_of, present
-from epro.web.desk.inputs import by_field
 from epro.web.house import house, now, reading, writing
+from epro.web.refusing import by_field
 
 MOST_TYPED = 320
 
@@ -60,7 +60,13 @@ def give_code() -> Any:
     session, code = here(), request.form.get("code", "")[:MOST_TYPED]
     try:
         begun = signing_in.by_code(
-            house().engine, house().cipher, session, code, place=place_of(session.email), request=request_id(), now=now()
+            house().engine,
+            house().cipher,
+            session,
+            code,
+            place=place_of(session.email),
+            request=request_id(),
+            now=now(),
         )
     except Slowed as slowed:
         return _slowed(_second_step, slowed)

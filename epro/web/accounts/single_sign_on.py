@@ -133,5 +133,3 @@ def _client() -> Any:
     if clients is None:
         abort(404)
     return clients.create_client(PROVIDER)
-
-

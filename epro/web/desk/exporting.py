@@ -45,8 +45,9 @@ def export_data() -> Response:
         sha256 = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
         body = _zipped(folder)
     told = ", ".join(f"{n} {name}" for name, n in counts.items()) + f", manifest sha256 {sha256}"
-    with writing() as connection, entry(
-        connection, chain=TRIAL_CHAIN, action="data exported", by=staff(), at=now(), reason=told
+    with (
+        writing() as connection,
+        entry(connection, chain=TRIAL_CHAIN, action="data exported", by=staff(), at=now(), reason=told),
     ):
         pass
     name = f"{house().protocol.trial.code.lower()}-{now():%Y%m%dT%H%M%SZ}.zip"

@@ -11,7 +11,6 @@ from markupsafe import Markup
 from epro import assessments
 from epro.protocol import CONSENT, RANDOMISATION
 from epro.queries import reach
-from epro.queries.timeline import STOPPED
 from epro.refusals import N_
 from epro.store import facts
 from epro.web.desk.gate import may, pages
@@ -27,7 +26,6 @@ STATES = {
     assessments.COMPLETED: N_("complete"),
     assessments.CLOSED_UNFINISHED: N_("closed unfinished"),
     assessments.MISSED: N_("missed"),
-    STOPPED: N_("no longer asked"),
     assessments.EXCUSED: N_("excused"),
     assessments.BEFORE_SYSTEM: N_("before the system"),
 }
@@ -90,6 +88,11 @@ EVENTS = {
     facts.OPTED_OUT: N_("Replied STOP"),
     facts.OPTED_IN: N_("Replied START"),
     facts.ASKED_LATER: N_("Replied LATER"),
+    facts.DISCHARGE: N_("Discharge from hospital"),
+    facts.PAUSED: N_("Texts rest"),
+    facts.PAUSE_ENDED: N_("Texts go again"),
+    facts.CONSENTED_ANEW: N_("Consented to the amended trial"),
+    facts.UNDONE: N_("Never happened"),
 }
 MODES = {"self": N_("by link"), "tablet": N_("on the clinic's tablet")}
 
@@ -109,9 +112,10 @@ SECOND_STEPS = {
     "code and passkey": N_("code and passkey"),
 }
 
+
 def visit_title(code: str) -> str:
     """A visit as the trial file names it in the language of the page."""
-    titles = house().protocol.schedule.visits[code].title
+    titles = house().protocol.visits[code].title
     return str(titles.get(str(get_locale())) or next(iter(titles.values())))
 
 
