@@ -10,7 +10,6 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import cast
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -130,7 +129,7 @@ def end(connection: Connection, session: Session, why: str, by: Actor, now: date
         .values(ended_at=now)
         .returning(StaffSession.id)
     )
-    if cast(int | None, ended.scalar_one_or_none()) is None:
+    if ended.scalar_one_or_none() is None:
         return
     action = "signed out" if why == SIGNED_OUT else "session ended"
     with entry(

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from epro.acts import passwords, secondsteps, sessions, tokens, tries, users
 from epro.acts.sessions import FULL, SECOND_STEP, SETUP, Session
@@ -21,6 +22,7 @@ from epro.store.database import reading, writing
 from epro.store.models import Audit, User
 
 UNKNOWN = "unknown"
+MISSED, SLOWED_DOWN = "sign-in missed", "sign-in slowed down"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def by_password(
 def by_code(
     engine: Engine, cipher: Cipher, session: Session, code: str, *, place: Place, request: str | None, now: datetime
 ) -> Begun | None:
-    """The second step: a code of the authenticator, or a recovery code. None when it is wrong or used. Raises Slowed."""
+    """The second step: an authenticator's or a recovery code. None when it is wrong or used. Raises Slowed."""
     by = actor(session.email, session.role, request)
     with writing(engine) as connection:
         tried = tries.begin(connection, place, CODE, now)
@@ -156,13 +158,13 @@ def actor(email: str, role: str, request: str | None) -> Actor:
     return Actor(email, role, "desk", request)
 
 
-def _account(connection: Connection, email: str) -> Row[tuple[object, ...]] | None:
+def _account(connection: Connection, email: str) -> Any:
     return connection.execute(select(User.__table__).where(User.email == users.normal(email))).one_or_none()
 
 
 def _miss(
     connection: Connection,
-    known: Row[tuple[object, ...]] | None,
+    known: Any,
     place: Place,
     kind: str,
     request: str | None,
@@ -170,10 +172,10 @@ def _miss(
 ) -> None:
     """Tell of a miss, and of the delay it may bring. Of an unknown account nothing that was typed is kept."""
     by = actor(known.email, known.role, request) if known else Actor(UNKNOWN, "none", "desk", request)
-    tell(connection, "sign-in missed", by, now, kind)
+    tell(connection, MISSED, by, now, kind)
     until = tries.judged_from(connection, place, kind, now)
     if until > now:
-        tell(connection, "sign-in slowed down", by, now, f"{kind}, until {until.isoformat(timespec='seconds')}")
+        tell(connection, SLOWED_DOWN, by, now, f"{kind}, until {until.isoformat(timespec='seconds')}")
 
 
 def tell(connection: Connection, action: str, by: Actor, now: datetime, reason: str) -> None:
@@ -182,7 +184,5 @@ def tell(connection: Connection, action: str, by: Actor, now: datetime, reason: 
 
 
 def _misses(connection: Connection, email: str, last: datetime | None) -> int:
-    asked = select(func.count()).where(
-        Audit.chain == ACCOUNTS_CHAIN, Audit.actor == email, Audit.action == "sign-in missed"
-    )
+    asked = select(func.count()).where(Audit.chain == ACCOUNTS_CHAIN, Audit.actor == email, Audit.action == MISSED)
     return connection.execute(asked.where(Audit.at > last) if last else asked).scalar_one()

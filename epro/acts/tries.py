@@ -78,8 +78,10 @@ def succeed(connection: Connection, tried: int) -> None:
 def judged_from(connection: Connection, place: Place, kind: str, now: datetime) -> datetime:
     """The instant from which the next try at this place is judged; `now` or earlier = at once."""
     strange = StaffTry.device.is_(None)
-    here = [StaffTry.device == place.device] if place.device else [strange, StaffTry.address == place.address]
-    same = [StaffTry.account == place.account, StaffTry.kind == kind]
+    here: list[ColumnElement[bool]] = (
+        [StaffTry.device == place.device] if place.device else [strange, StaffTry.address == place.address]
+    )
+    same: list[ColumnElement[bool]] = [StaffTry.account == place.account, StaffTry.kind == kind]
     misses = _misses_in_a_row(connection, [*same, *here, StaffTry.at > now - REMEMBERED])
     waits = [misses[-1] + delay(len(misses))] if misses else []
     if not place.device:

@@ -22,7 +22,7 @@ from epro.opening import open_house
 from epro.settings import read_settings
 from epro.store.database import reading, writing
 
-SITES = {"multiple": True, "help": "Once for each site of a nurse or an investigator."}
+of_sites = click.option("--site", "sites", multiple=True, help="Once for each site of a nurse or an investigator.")
 
 
 @click.group()
@@ -34,7 +34,7 @@ def users() -> None:
 @click.argument("email")
 @click.option("--name", required=True)
 @click.option("--role", type=click.Choice(staff.ROLES), required=True)
-@click.option("--site", "sites", **SITES)
+@of_sites
 @click.option("--link", is_flag=True, help="Print a link by which the person chooses a password, instead of asking.")
 def add(email: str, name: str, role: str, sites: tuple[str, ...], link: bool) -> None:
     """Add an account; the password is asked for without showing it, or chosen by the person through a link.
@@ -81,7 +81,7 @@ def list_(as_json: bool) -> None:
 @users.command()
 @click.argument("email")
 @click.argument("role", type=click.Choice(staff.ROLES))
-@click.option("--site", "sites", **SITES)
+@of_sites
 def role(email: str, role: str, sites: tuple[str, ...]) -> None:
     """Give an account a role and its sites, in place of those it has. Its open sessions end at once.
 

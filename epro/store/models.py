@@ -262,7 +262,7 @@ class AuditValue(Base):
 
 
 class User(Base):
-    """A member of staff. Accounts are personal and never removed; `fs_uniquifier` ends every session when it changes."""
+    """A member of staff. Accounts are personal and stay; `fs_uniquifier` ends every session when it changes."""
 
     __tablename__ = "staff_user"
 

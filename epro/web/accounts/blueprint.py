@@ -93,7 +93,7 @@ def went_on(begun: Begun, email: str) -> Response:
         return redirect(url_for(PAGE_OF_STAGE[begun.stage]), 303)
     wanted = session.get(NEXT) or wanted
     keep(begun.token)
-    response = cast(Response, redirect(kept.waiting_page(begun.user_id) or wanted or FIRST_PAGE, 303))
+    response = redirect(kept.waiting_page(begun.user_id) or wanted or FIRST_PAGE, 303)
     remember_device(response, email)
     return response
 

@@ -100,7 +100,8 @@ class _Filler(HTMLParser):
 
     def __init__(self, action: str, fields: list[list[str]]) -> None:
         super().__init__(convert_charrefs=False)
-        self.action, self.out = action, []
+        self.action = action
+        self.out: list[str] = []
         self.values: dict[str, list[str]] = {}
         for name, value in fields:
             self.values.setdefault(name, []).append(value)

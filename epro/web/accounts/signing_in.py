@@ -148,7 +148,7 @@ def choose_first_password(token: str) -> Any:
 @pages.post("/logout")
 def logout() -> Response:
     leave()
-    return cast(Response, redirect(url_for("accounts.login"), 303))
+    return redirect(url_for("accounts.login"), 303)
 
 
 def passkey_place() -> passkeys.Place:

@@ -1,4 +1,4 @@
-"""How does a person sign in by the hospital's own sign-on? OpenID Connect by Authlib, where the settings name an issuer.
+"""How does the hospital's own sign-on open the desk? OpenID Connect by Authlib, where the settings name an issuer.
 
 Authorization code with PKCE, state and nonce; the token is judged at the service's own clock. It opens accounts that
 exist and makes none: the claim that the settings name must be the e-mail address of an active one. Where the settings
@@ -122,7 +122,7 @@ def _refused(why: str) -> Any:
     """One sentence for the person, whatever the reason; the trail says which."""
     with writing() as connection:
         by = Actor(signing_in.UNKNOWN, "none", "desk", request_id())
-        signing_in.tell(connection, "sign-in missed", by, now(), f"single sign-on: {why}")
+        signing_in.tell(connection, signing_in.MISSED, by, now(), f"single sign-on: {why}")
     flash(gettext("The hospital's sign-on did not open the desk. Try again, or ask your administrator."))
     return redirect(url_for(SIGN_IN), 303)
 

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '01f07e7cd816'
+revision = '894e2f6138ca'
 down_revision = None
 branch_labels = None
 depends_on = None
