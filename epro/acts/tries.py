@@ -49,11 +49,9 @@ class Slowed(Exception):
 
 def delay(misses: int) -> timedelta:
     """How long after this many misses in a row the next try is judged."""
-    return (
-        min(timedelta(minutes=2 ** max(misses - FREE_MISSES, 0)), LONGEST_DELAY)
-        if misses >= FREE_MISSES
-        else timedelta()
-    )
+    if misses < FREE_MISSES:
+        return timedelta()
+    return min(timedelta(minutes=2 ** min(misses - FREE_MISSES, 4)), LONGEST_DELAY)
 
 
 def begin(connection: Connection, place: Place, kind: str, now: datetime) -> int:

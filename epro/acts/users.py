@@ -227,7 +227,8 @@ def _known(connection: Connection, user: int) -> User:
 
 def _last_signed_in(connection: Connection) -> dict[int, datetime]:
     started = select(StaffSession.user_id, func.max(StaffSession.started_at))
-    return dict(connection.execute(started.where(StaffSession.stage == "full").group_by(StaffSession.user_id)).tuples())
+    rows = connection.execute(started.where(StaffSession.stage == "full").group_by(StaffSession.user_id))
+    return {user: at for user, at in rows}  # noqa: C416 - a row is no pair to a type checker
 
 
 def _wrongs_of_name(connection: Connection, email: str, name: str) -> Iterator[Wrong]:

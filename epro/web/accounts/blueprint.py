@@ -66,7 +66,9 @@ def here() -> Session:
 
 def to_sign_in() -> Response:
     """To the page to sign in, and back here afterwards. A form that was sent too late is kept."""
-    late = lapsed()
+    found, late = present(), lapsed()
+    if found is not None and found.stage in PAGE_OF_STAGE:
+        return redirect(url_for(PAGE_OF_STAGE[found.stage]), 303)
     if request.method == "POST" and late is not None:
         kept.keep_form(late.user_id)
         return redirect(url_for(SIGN_IN), 303)
