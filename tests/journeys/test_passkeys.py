@@ -19,7 +19,7 @@ from tests.web.staffing import PASSWORD, Staff
 __all__ = ["house"]
 
 pytestmark = needs_chromium
-PICTURES = os.environ.get("EPRO_TEST_PICTURES")
+PICTURES = os.environ.get("PICTURES")
 SIZES = [("phone", 360, 740), ("desk", 1280, 800)]
 
 
