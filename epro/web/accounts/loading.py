@@ -157,4 +157,6 @@ def _device() -> tuple[str, list[str]]:
 
 
 def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(house().settings.secret_key.get_secret_value(), salt="epro device")
+    settings = house().settings
+    keys = [key.get_secret_value() for key in (*settings.old_secret_keys, settings.secret_key)]  # the last one signs
+    return URLSafeSerializer(keys, salt="epro device")

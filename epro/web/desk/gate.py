@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from flask import Blueprint, abort, current_app, request
+from flask import Blueprint, abort, current_app, g, has_request_context, request
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from epro.acts.users import ADMINISTRATOR, ANALYST, AT_OWN_SITES, MONITOR, TRIAL_OFFICE
+from epro.acts.looking import looked
+from epro.acts.users import ADMINISTRATOR, ANALYST, AT_OWN_SITES, INVESTIGATOR, MONITOR, TRIAL_OFFICE
 from epro.protocol import Protocol
 from epro.queries.timeline import site_of
 from epro.web.accounts.blueprint import prove_first, to_sign_in
-from epro.web.house import house, reading
+from epro.web.house import house, now, reading, staff, writing
 
 CARE = AT_OWN_SITES
 
@@ -33,9 +34,15 @@ ROLES_WITH: dict[str, frozenset[str]] = {
     "forms.hand_over": CARE,
     "data.export": frozenset({ANALYST}),  # no contact data in it
     "accounts.administer": frozenset({ADMINISTRATOR}),
+    "answers.read": CARE | {MONITOR},
+    "answers.correct": CARE,
+    "trail.read": CARE | {MONITOR, TRIAL_OFFICE},
+    "trail.review": frozenset({INVESTIGATOR, MONITOR, TRIAL_OFFICE}),
+    "record.sign": frozenset({INVESTIGATOR}),
 }
 
 PROVED = frozenset({"desk.change_number", "desk.export_data"})  # asks anew who is sitting there
+A_PAGE = (200, 400, 409, 422)  # answers that hold a page and not an error alone
 
 pages = Blueprint("desk", __name__, url_prefix="/desk")
 View = TypeVar("View", bound=Callable[..., Any])
@@ -96,6 +103,28 @@ def _stand_guard() -> Response | None:
             site = site_of(connection, subject)
         if site is None or not is_own(site):
             abort(404)
+        shows(subject)
     if request.endpoint in PROVED:
         return prove_first(current_user.session)
     return None
+
+
+def shows(subject: str) -> None:
+    """Note that this page shows data of a patient."""
+    g.setdefault("shown", set()).add(subject)
+
+
+@pages.app_url_defaults
+def _shows_whom_it_leads_to(_endpoint: str, values: dict[str, Any]) -> None:
+    """A page that leads to a patient's page names her: that alone is a look."""
+    if has_request_context() and "subject" in values:
+        shows(values["subject"])
+
+
+@pages.after_request
+def _keep_the_look(response: Response) -> Response:
+    """Before a page that shows patients leaves, who looked at whom is kept; where it cannot be, the page stays here."""
+    if "shown" in g and response.status_code in A_PAGE:
+        with writing() as connection:
+            looked(connection, str(request.endpoint), g.shown, by=staff(), now=now())
+    return response
