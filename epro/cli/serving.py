@@ -48,11 +48,23 @@ def release_() -> None:
     settings = read_settings()
     check(settings.trial, on=system_clock().date())
     house = open_house(settings)
+    _back_up_before_migrating(house)
     migrate(house.engine)
     with writing(house.engine) as connection:
         refuse_changed_words(connection, house.protocol)
         n = adopt(connection, house.protocol, by=COMMAND, now=house.clock())
     click.echo(f"The database is ready: schema {newest_revision()}, {house.protocol.trial.code} version {n}.")
+
+
+def _back_up_before_migrating(house: House) -> None:
+    """A release that fails half way, or turns out wrong, must have a way back."""
+    if revision_of(house.engine) not in (None, newest_revision()):
+        from epro.backups import back_up
+
+        folder = house.settings.backup_folder
+        folder.mkdir(parents=True, exist_ok=True)
+        file, _ = back_up(house, folder, house.clock())
+        click.echo(f"Backed up to {file} before the schema changes.")
 
 
 @click.command()
