@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import click
 
+from epro import logs
 from epro.acts.restoring import refuse_sending, release, settle, unsettled
 from epro.acts.trial import refuse_another_file, refuse_changed_words
 from epro.house import House
@@ -98,6 +99,7 @@ def clock(after_restore: bool, decided_by: str | None) -> None:
         return
     with reading(house.engine) as connection:
         refuse_sending(connection)
+    logs.configure()
     run(
         house.engine,
         sending_clock(house.engine),
