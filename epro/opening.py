@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine, text
@@ -10,10 +11,12 @@ from sqlalchemy import Engine, text
 from epro.acts.letters import Letters
 from epro.acts.replanning import differing
 from epro.house import House
-from epro.protocol import read_protocol, what_live_lacks
+from epro.protocol import protocol_of, read_protocol, what_live_lacks
 from epro.settings import Settings
 from epro.store.contacts import Cipher
 from epro.store.database import open_engine, reading
+from epro.versions import text_of, versions_of
+from questionnaires.located import parse
 from scheduler.aftercare import poll, redact
 from scheduler.carriers.console import Console
 from scheduler.carriers.twilio import Twilio
@@ -42,6 +45,19 @@ def open_house(settings: Settings, *, durable: bool = True) -> House:
     settings.home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(settings.database, durable=durable)
     return House(settings, protocol, engine, cipher_of(settings), system_clock)
+
+
+def in_force(house: House) -> House:
+    """The same house on the trial as the database has it in force, with every earlier version known.
+
+    Raises NoTrial, and Refused where the amended file needs words or questionnaires that do not stand beside this one.
+    """
+    with reading(house.engine) as connection:
+        versions = versions_of(connection)
+        protocol = house.protocol
+        if versions[-1].sha256 != protocol.sha256:
+            protocol = protocol_of(parse(text_of(connection, versions[-1].n), protocol.document.path))
+    return replace(house, protocol=replace(protocol, versions=versions))
 
 
 def cipher_of(settings: Settings) -> Cipher:

@@ -61,6 +61,11 @@ def newest(connection: Connection) -> int:
     return connection.execute(select(func.max(TrialVersion.n))).scalar() or 0
 
 
+def text_of(connection: Connection, n: int) -> str:
+    """A version as it was written."""
+    return str(connection.execute(select(TrialVersion.text).where(TrialVersion.n == n)).scalar_one())
+
+
 @lru_cache(maxsize=MOST_KEPT)
 def _schedule_in(text: str) -> Schedule:
     return schedule_of(tomllib.loads(text))

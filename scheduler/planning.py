@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from scheduler.hours import QuietHours, after_quiet, instant_of, local_date, on_workday
+from scheduler.hours import MIDNIGHT, QuietHours, after_quiet, instant_of, local_date, on_workday
 from scheduler.instants import utc
 from scheduler.visits import Versions, Visit, visits_of
 from scheduler.waiting import Pause, Sign, day_to_leave
@@ -218,12 +218,18 @@ def _waited(
     while (day := day_to_leave(planned.send_on, status.pauses)) not in (None, planned.send_on):
         planned = on_day(day)
     if silent_days is None or now is None or planned.send_at is None or planned.send_at > now:
-        return planned
+        return _over_at_a_pause(planned, status)
     while (day := day_to_leave(planned.send_on, status.pauses, status.signs, silent_days=silent_days)) is not None:
         if day == planned.send_on:
-            return planned
+            return _over_at_a_pause(planned, status)
         planned = on_day(day)
     return replace(planned, action="not_sendable", acts_at=None)
+
+
+def _over_at_a_pause(planned: Message, status: Status) -> Message:
+    """What is late when a pause begins does not go in it."""
+    begins = [instant_of(one.from_on, MIDNIGHT, planned.zone) for one in status.pauses if one.from_on > planned.send_on]
+    return replace(planned, expires_at=min([planned.expires_at, *begins])) if begins else planned
 
 
 def _planned(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from dataclasses import replace
 
 import click
 
@@ -16,6 +15,7 @@ from epro.opening import (
     carrier_of,
     chores_of,
     hands_of,
+    in_force,
     letters_of,
     open_house,
     pace_of,
@@ -26,7 +26,6 @@ from epro.settings import Settings, read_settings
 from epro.store.audit import Actor
 from epro.store.database import reading, writing
 from epro.store.migrating import migrate, newest_revision, revision_of
-from epro.versions import versions_of
 from scheduler.ports import CannotTell, Carrier, Listed, Listing
 from scheduler.restoring import CLOCKS_DIFFER_BY
 
@@ -159,8 +158,7 @@ def released(house: House) -> House:
         if not refuse_another_file(connection, house.protocol):
             raise NotReleased("The database has no trial file yet. Run `epro release` first.")
         refuse_changed_words(connection, house.protocol)
-        versions = versions_of(connection)
-    return replace(house, protocol=replace(house.protocol, versions=versions))
+    return in_force(house)
 
 
 commands = {"release": release_, "serve": serve, "clock": clock}

@@ -7,10 +7,13 @@ import uuid
 from functools import cache
 from pathlib import Path
 
-from flask import Flask, Response, g, url_for
+from flask import Flask, Response, current_app, g, request, url_for
 from flask_wtf import CSRFProtect
 
 from epro.house import House
+from epro.opening import in_force
+from epro.store.database import reading
+from epro.versions import newest
 from epro.web import accounts, desk, errors, health, languages, limits, logged, patient, webhooks
 
 csrf = CSRFProtect()
@@ -67,6 +70,7 @@ def create_app(house: House) -> Flask:
     for part in (patient, desk, webhooks, health):
         app.register_blueprint(part.pages)
     csrf.exempt(webhooks.pages)
+    app.before_request(_keep_up)
     app.after_request(lambda response: _add(headers, response))
     errors.init_app(app)
     return app
@@ -84,6 +88,17 @@ def _fingerprint(name: str) -> str:
 
 def _name_request() -> None:
     g.request_id = uuid.uuid4().hex[:16]
+
+
+def _keep_up() -> None:
+    """A trial that was amended since this process started is read anew before the page is made."""
+    house: House = current_app.extensions["epro"]
+    known = house.protocol.versions
+    if known and request.endpoint != "static":
+        with reading(house.engine) as connection:
+            is_known = newest(connection) == known[-1].n
+        if not is_known:
+            current_app.extensions["epro"] = in_force(house)
 
 
 def _add(headers: dict[str, str], response: Response) -> Response:

@@ -10,7 +10,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from epro import logs
-from epro.opening import open_house
+from epro.opening import in_force, open_house
 from epro.settings import Settings
 from epro.web.app import create_app
 
@@ -46,7 +46,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return create_app(open_house(self.settings))
+        return create_app(in_force(open_house(self.settings)))
 
 
 class SilentOnRequests(Logger):  # type: ignore[misc]
