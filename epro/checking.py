@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -31,15 +32,15 @@ def check(path: Path, *, on: date | None = None) -> Protocol:
 
 def warnings_of(protocol: Protocol, *, sender: str, address: str) -> list[Fault]:
     """What the texts give away or cost: nothing that stops a trial, everything to think of before it starts."""
-    findings = lint(protocol.schedule.texts, address=address, sender=sender, own_words=_own_words(protocol))
+    findings = lint(protocol.schedule.texts, address=address, sender=sender, own_words=own_words(protocol))
     return [protocol.document.fault(finding.where, finding.what, finding.cure) for finding in findings]
 
 
-def _own_words(protocol: Protocol) -> list[str]:
+def own_words(protocol: Protocol) -> list[str]:
     """What names this trial or its sites."""
     trial = protocol.trial
     names = [trial.code, trial.registration, *(site.name for site in protocol.sites.values())]
-    return [word for name in names for word in (name, *name.split()) if len(word) >= SHORTEST_NAME]
+    return [word for name in names for word in (name, *re.split(r"\W+", name)) if len(word) >= SHORTEST_NAME]
 
 
 def _faults_of_analysis(document: Document) -> list[Fault]:

@@ -12,6 +12,7 @@ from epro.acts.restoring import refuse_sending, release, settle, unsettled
 from epro.acts.trial import refuse_another_file, refuse_changed_words
 from epro.house import House
 from epro.opening import (
+    NotReadyForLive,
     carrier_of,
     chores_of,
     hands_of,
@@ -77,7 +78,9 @@ def serve() -> None:
 
     settings = read_settings()
     refuse_a_busy_port(settings)
-    released(open_house(settings)).engine.dispose()
+    house = released(open_house(settings))
+    refuse_unless_ready(house)
+    house.engine.dispose()
     run(settings)
 
 
@@ -98,6 +101,7 @@ def clock(after_restore: bool, decided_by: str | None) -> None:
         return
     with reading(house.engine) as connection:
         refuse_sending(connection)
+    refuse_unless_ready(house)
     logs.configure()
     run(
         house.engine,
@@ -138,6 +142,17 @@ def _after_restore(house: House, carrier: Carrier, decided_by: str | None) -> No
         reason = f"decided by {decided_by}"
         untold = release(connection, house.protocol, could_tell=settled.could_tell, reason=reason, by=by, now=now)
     click.echo(f"Sending is on again: start `epro clock`. Of {len(untold)} texts nobody can tell; see the desk.")
+
+
+def refuse_unless_ready(house: House) -> None:
+    """A live trial meets patients only from an installation that has everything. Raises NotReadyForLive."""
+    if not house.protocol.trial.live:
+        return
+    from epro.going_live import what_installation_lacks
+
+    lacks = what_installation_lacks(house, house.clock())
+    if lacks:
+        raise NotReadyForLive.naming(house.settings.trial.name, lacks)
 
 
 def refuse_a_busy_port(settings: Settings) -> None:

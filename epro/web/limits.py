@@ -66,4 +66,4 @@ def _read_shallow_json_alone(app: Flask) -> None:
             raise ValueError("nested too deeply")
         return read(text, **options)
 
-    app.json.loads = loads  # type: ignore[method-assign]
+    app.json.loads = loads  # type: ignore[method-assign, assignment]
