@@ -23,6 +23,7 @@ COMMANDS = {  # command: (module, one line of help)
     "backup": ("backing", "Back up the database while it is in use."),
     "restore": ("backing", "Bring an empty database to what a backup holds, or check a backup."),
     "drill": ("backing", "Try a restore in an empty place and report what came back."),
+    "validate": ("validating", "Write what can be shown of this installation, for the sponsor's quality people."),
     "score": ("scoring", "Score a file of answers; no trial and no server needed."),
     "wording": ("wording", "Write, check, import and list the words of questionnaires."),
     "users": ("users", "Add and list staff accounts."),

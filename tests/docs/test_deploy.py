@@ -34,7 +34,7 @@ def test_every_timer_has_its_service():
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
 def test_every_command_and_setting_of_a_guide_exists(guide):
     text = guide.read_text(encoding="utf-8")
-    commands = {found for found in re.findall(r"^ *(?:sudo -u epro )?epro ([a-z]+)", text, re.MULTILINE)}
+    commands = set(re.findall(r"^ *(?:sudo -u epro )?epro ([a-z]+)", text, re.MULTILINE))
     commands |= set(re.findall(r"`epro ([a-z]+)", text))
     assert commands <= set(COMMANDS), commands - set(COMMANDS)
     settings = {name.removeprefix("EPRO_").lower() for name in re.findall(r"EPRO_[A-Z_]+", text)}
@@ -48,6 +48,8 @@ def test_every_file_of_a_guide_exists(guide):
 
 
 def test_no_page_claims_compliance():
-    claims = re.compile(r"\b(?:is|are|fully) (?:compliant|validated|certified)|\bcompliant with|complies with", re.IGNORECASE)
+    claims = re.compile(
+        r"\b(?:is|are|fully) (?:compliant|validated|certified)|\bcompliant with|complies with", re.IGNORECASE
+    )
     for page in (*GUIDES, ROOT / "README.md", ROOT / "docs" / "requirements.md"):
         assert not claims.search(page.read_text(encoding="utf-8")), page.name

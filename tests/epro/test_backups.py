@@ -23,6 +23,8 @@ from tests import databases
 from tests.epro.conftest import NOW, NURSE
 from tests.web.conftest import link
 
+pytestmark = pytest.mark.requirement("trust-32")
+
 __all__ = ["link"]
 
 

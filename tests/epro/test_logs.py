@@ -14,6 +14,8 @@ import pytest
 
 from epro.logs import JsonLines, configure
 
+pytestmark = pytest.mark.requirement("trust-40")
+
 ROOT = Path(__file__).parents[2]
 TOKEN = "abcdefghijklmnopqrstuvwxyz"
 SECRETS = ["+46701740605", "070-174 06 05", "0046701740605", "070 174 06 05", "19121212-1212", TOKEN, "a.b@example.org"]

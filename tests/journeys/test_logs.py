@@ -4,11 +4,14 @@ import json
 import socket
 from urllib.parse import urlsplit
 
+import pytest
 import requests
 from sqlalchemy import text
 
 from epro.store.database import writing
 from tests.scans import secrets_in
+
+pytestmark = pytest.mark.requirement("trust-40", "abuse-22")
 
 
 def test_no_line_of_a_journey_with_crashes_holds_a_number_a_token_or_an_answer(service, phone):

@@ -8,6 +8,8 @@ from epro.web.limits import MAX_DEPTH, depth_of
 from tests.web.conftest import Browser, rows_of
 from tests.web.staffing import Staff
 
+pytestmark = pytest.mark.requirement("abuse-30")
+
 
 @pytest.mark.parametrize("n", [2**31, 2**63, 2**64, 10**40])
 def test_a_number_that_no_database_can_hold_is_no_page(browser, token, n):
