@@ -59,6 +59,11 @@ def missing_for_schedule(
         if visit.anchor in schedule.anchors and visit.anchor not in DAYS_RECORDED:
             what = f"{code} hangs on {visit.anchor}, whose day is recorded nowhere"
             yield document.fault(("visit", code, "anchor"), what, f"The anchors are {', '.join(DAYS_RECORDED)}.")
+    for code, anchor_of_arms in schedule.anchors.items():
+        for position, arm in enumerate(anchor_of_arms.arms):
+            if arm not in sections.arms:
+                arms = f"The arms are {', '.join(sections.arms)}."
+                yield document.fault(("anchors", code, "arms", position), f"no arm is called {arm!r}", arms)
     for language in sections.trial.languages:
         if language not in schedule.texts:
             cure = f"Add texts for {language}, or take it from [trial] languages."

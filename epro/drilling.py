@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Engine, make_url, select, text
+from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from epro.backups import BackupRefused, check, compare, fill, sha256_of
 from epro.house import House
-from epro.store.contents import broken_chains
+from epro.queries.verification import verify
+from epro.store.anchors import Anchor
 from epro.store.copying import stray_keys
 from epro.store.database import open_engine, reading
-from epro.store.models import Audit
 
 MOST_MINUTES = 60
 
@@ -72,10 +72,10 @@ def drill(file: Path, house: House, *, into: str, elapsed: Callable[[], float]) 
         fill(file, manifest, engine)
         faults = compare(engine, house.protocol, manifest)
         with reading(engine) as connection:
-            entries = connection.execution_options(yield_per=1000).execute(
-                select(Audit.__table__).order_by(Audit.chain, Audit.seq)
-            )
-            faults += broken_chains(entries.mappings())
+            anchors: list[Anchor] = [
+                {"chain": chain, "at": manifest.at.isoformat(), **head} for chain, head in manifest.chains.items()
+            ]
+            faults += verify(connection, anchors).faults
             faults += stray_keys(connection)
     minutes = (elapsed() - began) / 60
     if minutes > MOST_MINUTES:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from epro.backups import SUFFIX, TOO_OLD_AFTER, newest
 from epro.checking import own_words
 from epro.house import House
-from scheduler.linting import lint
+from scheduler.linting import Around, lint
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 
@@ -26,7 +26,7 @@ def _of_the_address(house: House) -> Iterator[str]:
     parts = urlsplit(house.settings.address)
     if parts.scheme != "https" or (parts.hostname or "") in LOOPBACK:
         yield "an https address that patients reach: set EPRO_PUBLIC_URL"
-    for finding in lint({}, address=parts.hostname or "", own_words=own_words(house.protocol)):
+    for finding in lint({}, Around(parts.hostname or ""), own_words=own_words(house.protocol)):
         yield f"a neutral host name: {finding.what}; it stands in every text. Choose another for EPRO_PUBLIC_URL"
 
 

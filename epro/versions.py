@@ -23,7 +23,7 @@ from scheduler.visits import Versions
 
 BY_CONSENT, BY_AMENDMENT = "consent", "amendment"
 SCHEDULER_SECTIONS = ("anchors", "visit", "ladder", "quiet", "texts")
-OPTIONAL_SECTIONS = ("signs_of_life",)  # of the scheduler's
+OPTIONAL_SECTIONS = ("signs_of_life", "replies")  # of the scheduler's
 MOST_KEPT = 32  # schedules that have been read
 
 

@@ -15,6 +15,7 @@ from epro.opening import (
     NotReadyForLive,
     carrier_of,
     chores_of,
+    every_carrier_of,
     hands_of,
     in_force,
     letters_of,
@@ -27,6 +28,7 @@ from epro.settings import Settings, read_settings
 from epro.store.audit import Actor
 from epro.store.database import reading, writing
 from epro.store.migrating import migrate, newest_revision, revision_of
+from epro.store.sealing import grant
 from scheduler.ports import CannotTell, Carrier, Listed, Listing
 from scheduler.restoring import CLOCKS_DIFFER_BY
 
@@ -38,8 +40,12 @@ class NotReleased(click.ClickException):
 
 
 @click.command(name="release")
-def release_() -> None:
+@click.option("--role", help="A PostgreSQL role that owns nothing: it is given what the service needs and no more.")
+def release_(role: str | None) -> None:
     """Bring the database to this version and take the trial file in.
+
+    On PostgreSQL run this as the owner of the tables, and the service under a ROLE of its own. That one can add to the
+    record, and can neither change nor remove what stands there, nor take away the triggers that hold it to that.
 
     Example: EPRO_DATABASE_URL=postgresql://epro@db/epro epro release
     """
@@ -49,11 +55,15 @@ def release_() -> None:
     settings = read_settings()
     check(settings.trial, on=system_clock().date())
     house = open_house(settings)
+    if role and house.engine.dialect.name != "postgresql":
+        raise click.BadParameter("SQLite has no roles; leave this out.", param_hint="--role")
     _back_up_before_migrating(house)
     migrate(house.engine)
     with writing(house.engine) as connection:
         refuse_changed_words(connection, house.protocol)
         n = adopt(connection, house.protocol, by=COMMAND, now=house.clock())
+        if role:
+            grant(connection, role)
     click.echo(f"The database is ready: schema {newest_revision()}, {house.protocol.trial.code} version {n}.")
 
 
@@ -107,7 +117,7 @@ def clock(after_restore: bool, decided_by: str | None) -> None:
         house.engine,
         sending_clock(house.engine),
         letters_of(house),
-        carrier,
+        every_carrier_of(house, carrier),
         every_seconds=house.settings.tick_seconds,
         pace=pace_of(house),
         hands=hands_of(house),

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 from sqlalchemy import Connection, inspect
-
-from epro.store.audit import GENESIS, hash_of
 
 AT_ONCE = 2000  # rows held in memory
 BOUND = 1 << 256
@@ -32,19 +30,6 @@ def heads_of(connection: Connection) -> dict[str, dict[str, Any]]:
     )
     rows = connection.exec_driver_sql(f"{statement} ORDER BY chain")
     return {chain: {"count": count, "head": head} for chain, count, head in rows}
-
-
-def broken_chains(entries: Iterable[Any]) -> list[str]:
-    """Where the trail does not follow: the first bad entry of each chain. entries: mappings, by chain and number."""
-    last: dict[str, tuple[int, str]] = {}
-    broken: dict[str, str] = {}
-    for row in entries:
-        chain = row["chain"]
-        seq, head = last.get(chain, (0, GENESIS))
-        if chain not in broken and (row["seq"] != seq + 1 or row["previous"] != head or hash_of(row) != row["hash"]):
-            broken[chain] = f"chain {chain}, entry {row['seq']} does not follow"
-        last[chain] = (row["seq"], row["hash"])
-    return list(broken.values())
 
 
 def differences(here: Mapping[str, Any], there: Mapping[str, Any], what: str) -> list[str]:

@@ -45,6 +45,7 @@ def create_app(house: House) -> Flask:
     app.config.update(
         DEBUG=False,  # whatever FLASK_DEBUG says: its error pages and messages quote what was sent
         SECRET_KEY=house.settings.secret_key.get_secret_value(),
+        SECRET_KEY_FALLBACKS=[key.get_secret_value() for key in house.settings.old_secret_keys],
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_PARTS=MAX_FORM_FIELDS,
         SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,  # a file that changes gets another address, see `asset`

@@ -21,6 +21,8 @@ from epro.acts import answers, links
 from epro.acts.answers import Said
 from epro.acts.links import TABLET
 from epro.refusals import Refusal
+from epro.store.codewords import code_word_of
+from epro.store.locks import LockedData
 from epro.web import sittings
 from epro.web.house import house, now, reading, writing
 from epro.web.languages import asked_for, language, speak
@@ -38,10 +40,11 @@ REVIEW = "review"
 def start(token: str) -> Page:
     with reading() as connection:
         opened = links.opened(connection, links.hash_of(token), now())
+        code_word = code_word_of(connection, house().cipher, opened.subject) if opened else None
     if opened is None:
         return closed()
     speak(asked_for() or opened.language)
-    return render_template("patient/start.html", nurse=_nurse(opened.site))
+    return render_template("patient/start.html", nurse=_nurse(opened.site), code_word=code_word)
 
 
 @pages.post("/p/<token>")
@@ -87,6 +90,8 @@ def answer(n: int) -> Page:
     said = _said(standing, "" if blank else chosen, key)
     try:
         kept = _save(said)
+    except LockedData:
+        raise
     except Refusal as refusal:
         return _question(seen, n, wrong=" ".join(gettext(each.message, **each.values) for each in refusal.wrongs))
     seen = _seen() if kept else None  # a gate may have opened or closed
@@ -138,6 +143,12 @@ def done() -> Page:
 def _stale(_: CSRFError) -> Page:
     """A form of a page that was left open until the browser forgot it: the link opens it again."""
     return gone()
+
+
+@pages.errorhandler(LockedData)
+def _locked(_: LockedData) -> Page:
+    """Her data are locked for analysis: the link opens nothing any more."""
+    return closed()
 
 
 def gone() -> Page:

@@ -19,9 +19,9 @@ from epro.acts.enrolment import Enrolment
 from epro.acts.trial import adopt
 from epro.house import House
 from epro.opening import open_house, system_clock
+from epro.queries.verification import verify
 from epro.rehearsal.numbers import fictional_mobile
 from epro.settings import Settings
-from epro.store.contents import broken_chains
 from epro.store.copying import stray_keys
 from epro.store.database import reading, writing
 from epro.store.migrating import migrate
@@ -137,8 +137,7 @@ def verdict(house: House, told: dict[str, tuple[str, int]]) -> Verdict:
             .join(Assessment, Assessment.id == Form.assessment)
         ).all()
         entries = set(connection.execute(select(Audit.id)).scalars())
-        trail = connection.execute(select(Audit.__table__).order_by(Audit.chain, Audit.seq)).mappings()
-        broken = [*broken_chains(trail), *stray_keys(connection)]
+        broken = [*verify(connection, []).faults, *stray_keys(connection)]
         if connection.dialect.name == "sqlite":
             checked = connection.execute(text("PRAGMA integrity_check")).scalars().all()
             broken += [line for line in checked if line != "ok"]

@@ -313,3 +313,21 @@ def test_an_amendment_touches_nothing_that_has_opened_and_nothing_that_has_left(
             assert was[one.code].opens_at >= midnight
     left = {sent.key for sent in life["history"] if not sent.leaving}
     assert all(message.key not in left for message in going(after))
+
+
+@story(life=lives(), amended=schedules(), from_on=days)
+def test_an_amendment_that_is_written_leaves_no_difference_behind(life: Life, amended: Schedule, from_on: date) -> None:
+    engine = create_engine("sqlite://")
+    ledger.metadata.create_all(engine)
+    now = life["now"] or START
+    asked = {**life, "now": now, "history": []}
+    versions = [(date.min, 1, life["schedule"]), (from_on, 2, amended)]
+    after = plan_of({**asked, "schedule": versions})
+    with engine.begin() as connection:
+        scheduler.apply(connection, plan_of(asked), now)
+        scheduler.apply(connection, after, now)
+
+        assert compare(connection, after, now) == []
+        planned = {text.key: text.send_at for text in ledger.rows(connection, "P") if text.state == "planned"}
+    assert planned == {message.key: message.send_at for message in going(after)}
+    engine.dispose()

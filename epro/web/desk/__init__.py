@@ -1,6 +1,6 @@
 """The staff's pages: `pages` is the blueprint with all of them."""
 
-from epro.web.desk import enrolment, monitoring, patient, standing, worklist
+from epro.web.desk import answers, enrolment, monitoring, patient, signing, standing, trail, worklist
 from epro.web.desk.gate import pages
 
-__all__ = ["enrolment", "monitoring", "pages", "patient", "standing", "worklist"]
+__all__ = ["answers", "enrolment", "monitoring", "pages", "patient", "signing", "standing", "trail", "worklist"]
