@@ -49,6 +49,7 @@ class TrialSection(Section):
     subject_pattern: str
     arm_seen_by_site: bool
     identity_step: Literal["none"]
+    who_answers: Literal["start", "end", "no"] = "no"  # when the patient is asked who fills in the form
 
     @field_validator("zone")
     @classmethod

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from epro.acts.links import Opened
+from epro.acts.links import SELF, TABLET, Opened
 from epro.acts.replanning import replan
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
@@ -23,6 +23,8 @@ from questionnaires.branching import overtaken
 ANSWERED, SKIPPED, NOT_APPLICABLE = "answered", "skipped", "not_applicable"
 BY_RULE = "rule"  # of an answer that a gate, closed afterwards, made not applicable
 PATIENT = "patient"
+HELPED, PROXY, NOT_SAID = "self_helped", "proxy", "not_said"
+WHO = frozenset({SELF, HELPED, PROXY})  # what the trial may ask her to say
 
 
 @dataclass(frozen=True)
@@ -47,23 +49,35 @@ class Said:
         return f"Said({self.instrument}, {self.item})"
 
 
-def start(connection: Connection, protocol: Protocol, opened: Opened, *, language: str, now: datetime) -> str:
+def start(
+    connection: Connection,
+    protocol: Protocol,
+    opened: Opened,
+    *,
+    language: str,
+    now: datetime,
+    who: str | None = None,
+) -> str:
     """Begin an assessment: its forms are made, with the words they are asked in. Returns the language of those words.
 
-    Beginning again changes nothing, but for the language as long as nothing is answered.
+    Beginning again changes nothing, but for the language as long as nothing is answered, and for who answers when that
+    is said anew.
     """
     begun_in = connection.execute(select(Form.language).where(Form.assessment == opened.assessment)).scalar()
     if begun_in is None:
         visit = protocol.schedule.visits[opened.visit]
         with entry(connection, chain=opened.site, action="assessment started", by=_by(opened), at=now) as made:
             made.update(Assessment, opened.assessment, started_at=now)
-            made.insert_all(Form, [_form(protocol, opened, code, language) for code in visit.instruments])
-    elif begun_in == language or given(connection, opened.assessment):
+            made.insert_all(Form, [_form(protocol, opened, code, language, who) for code in visit.instruments])
+        return language
+    if who in WHO:
+        with entry(connection, chain=opened.site, action="said who answers", by=_by(opened), at=now) as made:
+            _say_who(connection, opened, who, made)
+    if begun_in == language or given(connection, opened.assessment):
         return begun_in
-    else:
-        with entry(connection, chain=opened.site, action="language chosen", by=_by(opened), at=now) as made:
-            for code, form in _forms(connection, opened.assessment).items():
-                made.update(Form, form, **_words(protocol, code, language))
+    with entry(connection, chain=opened.site, action="language chosen", by=_by(opened), at=now) as made:
+        for code, form in _forms(connection, opened.assessment).items():
+            made.update(Form, form, **_words(protocol, code, language))
     return language
 
 
@@ -87,9 +101,16 @@ def save(
     return len(new)
 
 
-def submit(connection: Connection, protocol: Protocol, opened: Opened, *, now: datetime) -> None:
-    """Close the assessment. The later texts of this visit fall away, because the plan is made anew."""
+def submit(
+    connection: Connection, protocol: Protocol, opened: Opened, *, now: datetime, who: str | None = None
+) -> None:
+    """Close the assessment. The later texts of this visit fall away, because the plan is made anew.
+
+    who: one of WHO, when she says who has answered; anything else says nothing.
+    """
     with entry(connection, chain=opened.site, action="assessment submitted", by=_by(opened), at=now) as made:
+        if who in WHO:
+            _say_who(connection, opened, who, made)
         made.update(Assessment, opened.assessment, completed_at=now)
         replan(connection, protocol, opened.subject, entry=made, now=now)
 
@@ -155,13 +176,28 @@ def _forms(connection: Connection, assessment: int) -> Mapping[str, int]:
     return {row.instrument: row.id for row in rows}
 
 
-def _form(protocol: Protocol, opened: Opened, instrument: str, language: str) -> dict[str, object]:
+def _say_who(connection: Connection, opened: Opened, who: str, made: Entry) -> None:
+    if opened.mode != TABLET:
+        for form in _forms(connection, opened.assessment).values():
+            made.update(Form, form, mode=who)
+
+
+def _mode(protocol: Protocol, opened: Opened, who: str | None) -> str:
+    """Who answers, and how. Where the trial asks, it is never inferred."""
+    if opened.mode == TABLET or protocol.trial.who_answers == "no":
+        return opened.mode
+    return who if who in WHO else NOT_SAID
+
+
+def _form(
+    protocol: Protocol, opened: Opened, instrument: str, language: str, who: str | None
+) -> dict[str, object]:
     return {
         "assessment": opened.assessment,
         "instrument": instrument,
         "version": protocol.instruments[instrument].version,
         **_words(protocol, instrument, language),
-        "mode": opened.mode,
+        "mode": _mode(protocol, opened, who),
     }
 
 
