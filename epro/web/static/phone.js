@@ -8,8 +8,8 @@ const words = JSON.parse($('#words').textContent)
 const items = all('form.item'), review = $('#review'), waiting = $('#waiting'), skip = $('#skip'), send = $('#send')
 const back = $('.back'), place = $('.place'), saved = $('.saved'), bar = $('progress')
 const [answerNow, leaveBlank] = Array.from(skip.querySelectorAll('button'))
-const WAITS_MS = 20000, AGAIN_MS = 5000, IDLE_MS = 3600000
-let here, depth = 0, n = 0, sending = false, offline = false, touched = Date.now()
+const WAITS_MS = 20000, AGAIN_MS = 5000, IDLE_MS = 3600000, DOUBLE_TAP_MS = 250
+let here, shownAt, depth = 0, n = 0, sending = false, offline = false, touched = Date.now()
 
 // ---- what is asked, and what was answered
 
@@ -38,6 +38,7 @@ function show(screen) {
   for (const each of items.concat(review, waiting)) each.hidden = each !== screen
   skip.hidden = true
   here = screen
+  shownAt = performance.now()
   const title = at < 0 ? words.review : words.place.replace('{n}', at + 1).replace('{count}', forms.length)
   place.textContent = at < 0 ? '' : title
   document.title = title
@@ -209,7 +210,10 @@ document.addEventListener('submit', event => {
 })
 document.addEventListener('click', event => {
   const line = event.target.closest('[data-item]')
-  if (event.detail > 1 && !value(here)) event.preventDefault()  // a double tap goes one step
+  if (event.detail > 1 && event.timeStamp - shownAt < DOUBLE_TAP_MS && items.includes(here) && !value(here)) {  // a double tap goes one step
+    event.preventDefault()
+    return
+  }
   if (line) { event.preventDefault(); item(line.dataset.item).fromReview = true; go(item(line.dataset.item)) }
   else if (event.target.closest('#left a')) { event.preventDefault(); go(firstLeft()) }
   else if (event.target === back) { event.preventDefault(); previous() }
