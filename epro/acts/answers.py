@@ -189,9 +189,7 @@ def _mode(protocol: Protocol, opened: Opened, who: str | None) -> str:
     return who if who in WHO else NOT_SAID
 
 
-def _form(
-    protocol: Protocol, opened: Opened, instrument: str, language: str, who: str | None
-) -> dict[str, object]:
+def _form(protocol: Protocol, opened: Opened, instrument: str, language: str, who: str | None) -> dict[str, object]:
     return {
         "assessment": opened.assessment,
         "instrument": instrument,

@@ -46,7 +46,7 @@ def pack(response: Response) -> Response:
     if (
         response.status_code == 200
         and response.mimetype in PACKABLE
-        and "gzip" in request.accept_encodings
+        and request.accept_encodings.quality("gzip") > 0
         and "Content-Encoding" not in response.headers
         and not response.is_streamed
         and len(response.get_data()) >= PACKED_FROM_BYTES

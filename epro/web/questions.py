@@ -61,9 +61,7 @@ def questions_of(protocol: Protocol, visit: str, language: str, given: Everythin
     return list(_numbered(protocol, protocol.schedule.visits[visit].instruments, language, given))
 
 
-def _numbered(
-    protocol: Protocol, instruments: Collection[str], language: str, given: Everything
-) -> Iterator[Question]:
+def _numbered(protocol: Protocol, instruments: Collection[str], language: str, given: Everything) -> Iterator[Question]:
     n = 1
     for code in instruments:
         wording, instrument = protocol.wordings[code, language], protocol.instruments[code]
@@ -71,9 +69,7 @@ def _numbered(
         for item in instrument.items:
             closed = item.code not in is_asked
             words = wording.items[item.code]
-            yield Question(
-                n, code, item.code, words, wording.title, wording.banner, language, item.asked_when, closed
-            )
+            yield Question(n, code, item.code, words, wording.title, wording.banner, language, item.asked_when, closed)
             n += not closed
 
 

@@ -120,7 +120,7 @@ def _reply(key: str, status: int, *, kept: bool, gone: bool = False) -> Reply:
 
 
 MODES_ASKED = (
-    (answers.SELF, N_("I do, by myself")),
+    (links.SELF, N_("I do, by myself")),
     (answers.HELPED, N_("I do, and somebody helps me")),
     (answers.PROXY, N_("Somebody else answers for me")),
 )
