@@ -55,12 +55,12 @@ def serve() -> None:
 
     Example: EPRO_PORT=8080 epro serve
     """
-    from epro.web.serving import run
+    from epro.web import serving
 
     settings = read_settings()
     refuse_a_busy_port(settings)
     released(open_house(settings)).engine.dispose()
-    run(settings)
+    serving.serve()
 
 
 @click.command()

@@ -7,8 +7,10 @@ in the middle; one that only reads says so (`reading`) and waits for nobody.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
@@ -51,8 +53,16 @@ def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that may write: committed at the end, undone as a whole when anything raises."""
-    with engine.begin() as connection:
+    with _turn(engine), engine.begin() as connection:
         yield connection
+
+
+_turns: WeakKeyDictionary[Engine, Lock] = WeakKeyDictionary()
+
+
+def _turn(engine: Engine) -> AbstractContextManager[Any]:
+    """SQLite takes one writer. Those of one process queue here: one that waits inside the driver stops them all."""
+    return _turns.setdefault(engine, Lock()) if engine.dialect.name == "sqlite" else nullcontext()
 
 
 @contextmanager
