@@ -24,7 +24,12 @@ ANSWERED, SKIPPED, NOT_APPLICABLE = "answered", "skipped", "not_applicable"
 BY_RULE = "rule"  # of an answer that a gate, closed afterwards, made not applicable
 PATIENT = "patient"
 HELPED, PROXY, NOT_SAID = "self_helped", "proxy", "not_said"
-WHO = frozenset({SELF, HELPED, PROXY})  # what the trial may ask her to say
+MODES_ASKED = (
+    (SELF, N_("I do, by myself")),
+    (HELPED, N_("I do, and somebody helps me")),
+    (PROXY, N_("Somebody else answers for me")),
+)
+WHO = frozenset(code for code, _ in MODES_ASKED)  # what the trial may ask her to say
 
 
 @dataclass(frozen=True)

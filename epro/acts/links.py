@@ -65,11 +65,14 @@ def hand_over(connection: Connection, subject: str, visit: str, *, by: Actor, no
     if row is None or not is_open(row, now):
         raise Refusal([Wrong("visit", N_("This form is not open now."))])
     with entry(connection, chain=row.site, action="tablet handed over", by=by, at=now) as opened:
-        return issue_on_tablet(opened, row.id, now)
+        return issue(opened, row.id, TABLET, now)
 
 
-def issue_on_tablet(entry: Entry, assessment: int, now: datetime) -> str:
-    """A link for the clinic's tablet, handed over by a member of staff. Returns the token."""
+def issue(entry: Entry, assessment: int, mode: str, now: datetime) -> str:
+    """A link that no text carries: for the clinic's tablet, or for whoever typed the code of her card.
+
+    Returns the token.
+    """
     token = new_token()
     entry.insert(
         Link,
@@ -77,7 +80,7 @@ def issue_on_tablet(entry: Entry, assessment: int, now: datetime) -> str:
         assessment=assessment,
         message_key=None,
         contact=None,
-        mode=TABLET,
+        mode=mode,
         issued_at=now,
         revoked_at=None,
     )

@@ -18,6 +18,7 @@ TEXTS_ALLOWED, TEXTS_REFUSED = "texts_allowed", "texts_refused"
 OPTED_OUT, OPTED_IN = "opted_out", "opted_in"
 SEEN_ALIVE = "seen_alive"
 ASKED_LATER = "asked_later"  # to be reminded once more, the day after
+NOT_ME, WRONG_NUMBER = "not_me", "wrong_number"  # said by somebody who opened a link
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,13 @@ class Facts:
     @property
     def opted_out(self) -> bool:
         return self._latest(OPTED_OUT, OPTED_IN) == OPTED_OUT
+
+    @property
+    def denied(self) -> str | None:
+        """NOT_ME or WRONG_NUMBER, until she has been spoken to or has another number."""
+        if self.contact is None and WRONG_NUMBER in self.events:
+            return WRONG_NUMBER
+        return NOT_ME if self._latest(NOT_ME, SEEN_ALIVE, CONSENT) == NOT_ME else None
 
     @property
     def may_be_texted(self) -> bool:

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 from epro.acts import answers, links
 from epro.acts.answers import Said
 from epro.acts.links import Opened
-from epro.refusals import N_, Refusal
+from epro.refusals import Refusal
 from epro.web import sittings
 from epro.web.house import house, now, writing
 from epro.web.sittings import Sitting
@@ -119,14 +119,7 @@ def _reply(key: str, status: int, *, kept: bool, gone: bool = False) -> Reply:
     return jsonify(key=key if KEY.fullmatch(key) else None, kept=kept, gone=gone), status
 
 
-MODES_ASKED = (
-    (links.SELF, N_("I do, by myself")),
-    (answers.HELPED, N_("I do, and somebody helps me")),
-    (answers.PROXY, N_("Somebody else answers for me")),
-)
-
-
 def who_modes(opened: Opened) -> tuple[tuple[str, str], ...]:
     """Who may be said to answer, where the trial asks for it when the form is sent."""
     asks = house().protocol.trial.who_answers == "end" and opened.mode == links.SELF
-    return MODES_ASKED if asks else ()
+    return answers.MODES_ASKED if asks else ()

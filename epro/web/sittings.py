@@ -34,7 +34,7 @@ class Sitting:
 
 def begin(opened: Opened, language: str, now: datetime, *, speaks: str, may_read: bool = False) -> None:
     """Sit down with this link; whoever sat here before has left."""
-    _leave()
+    leave()
     at = now.isoformat()
     _keep(Sitting(opened.token_hash, _new_id(), language, speaks, opened.site, opened.mode, at, may_read))
 
@@ -60,7 +60,7 @@ def current(now: datetime) -> Sitting | None:
 
 def finish(sitting: Sitting) -> None:
     """The form is sent. A tablet that is handed on forgets everything else too."""
-    _leave()
+    leave()
     if sitting.mode == TABLET:
         session.clear()
     session[DONE] = {"language": sitting.speaks, "site": sitting.site, "mode": sitting.mode}
@@ -72,7 +72,8 @@ def finished() -> dict[str, str] | None:
     return done
 
 
-def _leave() -> None:
+def leave() -> None:
+    """Nobody sits here any more."""
     session.pop(SITTING, None)
     session.pop(DONE, None)
 

@@ -140,7 +140,7 @@ def link(house: House) -> Callable[..., str]:
             assessment = connection.execute(select(Assessment.id).where(*asked)).scalar_one()
             if mode == links.TABLET:
                 with entry(connection, chain=subject[:3], action="tablet handed over", by=NURSE, at=NOW) as opened:
-                    return links.issue_on_tablet(opened, assessment, NOW)
+                    return links.issue(opened, assessment, links.TABLET, NOW)
             token = links.new_token()
             row = {"token_hash": links.hash_of(token), "assessment": assessment, "issued_at": NOW}
             links.issue_for_texts(connection, [{**row, "message_key": f"{subject}/BL/invite/sms/1", "contact": None}])

@@ -9,6 +9,7 @@ from flask_babel import format_date, format_timedelta, get_locale, gettext
 from markupsafe import Markup
 
 from epro import assessments
+from epro.acts import answers, links
 from epro.protocol import CONSENT, RANDOMISATION
 from epro.queries import reach
 from epro.queries.timeline import STOPPED
@@ -61,6 +62,8 @@ WHY_UNREACHABLE = {
     reach.NO_PERMISSION: N_("No permission for texts"),
     reach.OPTED_OUT: N_("Replied STOP"),
     reach.NO_NUMBER: N_("No phone number"),
+    facts.NOT_ME: N_("Somebody opened the link and said: this is not me"),
+    facts.WRONG_NUMBER: N_("Somebody opened the link and said: wrong number"),
     arrows.UNDELIVERED: N_("The last text did not arrive"),
     arrows.REFUSED: N_("The carrier refused the last text"),
     arrows.UNKNOWN: N_("Nobody knows yet whether the last text left"),
@@ -71,6 +74,8 @@ WHAT_TO_DO = {
     reach.NO_PERMISSION: N_("Ask for permission, or agree to answer on the clinic's tablet."),
     reach.OPTED_OUT: N_("Call. Whoever wants texts again sends START to the number they came from."),
     reach.NO_NUMBER: N_("Ask for a mobile number, or offer the clinic's tablet."),
+    facts.NOT_ME: N_("Call, check who has the phone, and record that you spoke to her; then texts reach her again."),
+    facts.WRONG_NUMBER: N_("Find the right number and give it on the patient's page. Nothing is sent until then."),
     arrows.UNDELIVERED: N_("Call and check the number; a new one is given on the patient's page."),
     arrows.REFUSED: N_("Call and check the number; a new one is given on the patient's page."),
     arrows.UNKNOWN: N_("Wait for the check. It is never sent again blindly. Call if the window closes soon."),
@@ -90,8 +95,16 @@ EVENTS = {
     facts.OPTED_OUT: N_("Replied STOP"),
     facts.OPTED_IN: N_("Replied START"),
     facts.ASKED_LATER: N_("Replied LATER"),
+    facts.NOT_ME: N_("Link opened by somebody else"),
+    facts.WRONG_NUMBER: N_("Number reported as wrong"),
 }
-MODES = {"self": N_("by link"), "tablet": N_("on the clinic's tablet")}
+MODES = {
+    links.SELF: N_("by link"),
+    answers.HELPED: N_("by link, with help"),
+    answers.PROXY: N_("by link, by somebody else for her"),
+    answers.NOT_SAID: N_("by link, not said by whom"),
+    links.TABLET: N_("on the clinic's tablet"),
+}
 
 
 def visit_title(code: str) -> str:
