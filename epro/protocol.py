@@ -21,12 +21,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 import questionnaires
 from epro.crossreferences import disagreements, missing_for_schedule, unknown_sections, words_of_trial
 from epro.store.contacts import parse_mobile
+from epro.versions import OPTIONAL_SECTIONS, SCHEDULER_SECTIONS, Version, schedule_of
 from questionnaires.definition import Instrument
 from questionnaires.located import Document, Fault, Refused, faults_of, read
 from questionnaires.wording import Wording
-from scheduler.schedule import Schedule
+from scheduler.schedule import Schedule, Visit
 
-SCHEDULER_SECTIONS = ("anchors", "visit", "ladder", "quiet", "texts")
 CONSENT, RANDOMISATION = "consent", "randomisation"
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -109,16 +109,17 @@ class Sections(Section):
     wording: dict[str, Text]
 
 
-KNOWN_SECTIONS = (*Sections.model_fields, *SCHEDULER_SECTIONS, "analysis")
+KNOWN_SECTIONS = (*Sections.model_fields, *SCHEDULER_SECTIONS, *OPTIONAL_SECTIONS, "analysis")
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A trial file that holds together."""
+    """A trial file that holds together. versions: those that the database has adopted, this one among them."""
 
     document: Document
     sections: Sections
     schedule: Schedule
+    versions: tuple[Version, ...] = ()
 
     @property
     def trial(self) -> TrialSection:
@@ -164,8 +165,24 @@ class Protocol:
         return self.document.sha256
 
     @cached_property
+    def visits(self) -> Mapping[str, Visit]:
+        """Every visit of this file, in its order, and after them those that only earlier versions have."""
+        earlier = [version.schedule for version in reversed(self.versions)]
+        visits: dict[str, Visit] = {}
+        for schedule in (self.schedule, *earlier):
+            visits |= {code: visit for code, visit in schedule.visits.items() if code not in visits}
+        return visits
+
+    def visit(self, code: str, version: int) -> Visit:
+        """A visit as the version has it under which a patient's assessment stands."""
+        schedules = {one.n: one.schedule for one in self.versions}
+        return schedules.get(version, self.schedule).visits.get(code) or self.visits[code]
+
+    @cached_property
     def instruments(self) -> Mapping[str, Instrument]:
-        codes = {code for visit in self.schedule.visits.values() for code in visit.instruments}
+        """Those of every version."""
+        schedules = [self.schedule, *(version.schedule for version in self.versions)]
+        codes = {code for one in schedules for visit in one.visits.values() for code in visit.instruments}
         return {code: questionnaires.load(code, beside=self.folder) for code in sorted(codes)}
 
     @cached_property
@@ -210,7 +227,7 @@ def protocol_of(document: Document, *, on: date | None = None) -> Protocol:
     except ValidationError as error:
         faults += faults_of(error, document)
     try:
-        schedule = Schedule.of({name: document.data.get(name, {}) for name in SCHEDULER_SECTIONS})
+        schedule = schedule_of(document.data)
     except ValidationError as error:
         faults += faults_of(error, document)
     if sections is not None and schedule is not None:

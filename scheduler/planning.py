@@ -8,15 +8,17 @@ whether a text may still go, whether it went before, and what death or withdrawa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from scheduler.hours import QuietHours, after_quiet, instant_of, local_date, on_workday
 from scheduler.instants import utc
 from scheduler.visits import Versions, Visit, visits_of
+from scheduler.waiting import Pause, Sign, day_to_leave
 
 if TYPE_CHECKING:
     from scheduler.schedule import Schedule, Step
@@ -38,7 +40,7 @@ class Status:
     completed: visits that are answered, for which nothing more is sent. ended_on: the day of death or withdrawal, the
     earlier of them; ended_reported_at: when the first of them was made known. channels: those that may be used now;
     empty without permission, without an address, or after a STOP. later_on: the day for which she asked to be reminded
-    once more, of the visit that is open then.
+    once more, of the visit that is open then. pauses, signs: see `scheduler.waiting`.
     """
 
     completed: frozenset[str] = frozenset()
@@ -46,6 +48,8 @@ class Status:
     ended_reported_at: datetime | None = None
     channels: frozenset[str] = EVERY_CHANNEL
     later_on: date | None = None
+    pauses: tuple[Pause, ...] = ()
+    signs: tuple[Sign, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,8 @@ def plan(
 ) -> Plan:
     """The plan of one patient: every visit whose anchor is known, and every text of their ladders.
 
-    schedule: one, or [(from_on, version, Schedule)] with the oldest first; a visit keeps the version in force on its
-    anchor day. anchors: name to calendar day. zone: the patient's, as "Europe/Stockholm". now: aware; None = lateness
+    schedule: one, or [(from_on, version, Schedule)] with the oldest first; a visit keeps the version in force when it
+    opens. anchors: name to calendar day. zone: the patient's, as "Europe/Stockholm". now: aware; None = lateness
     is not judged. A text that nothing more comes of (its visit is completed, its channel may not be used) is left out
     unless it was sent. At most one text leaves on one local day (see `_one_a_day`). Raises NaiveInstant.
     """
@@ -178,6 +182,9 @@ def _ladder(
     for position, step in reversed(list(enumerate(_steps(visit, schedule, zone, status.later_on)))):
         base = f"{subject}/{visit.code}/{step.code}/{step.channel}"
         planned = _planned(base, position, visit, step, schedule, zone)
+        if not _has_left(planned, past.sent.get(base), schedule, status):
+            on_day = partial(_planned, base, position, visit, step, schedule, zone)
+            planned = _waited(planned, on_day, schedule.silent_days, now=now, status=status)
         message = _judged(planned, base, schedule, now=now, later_is_due=later_is_due, past=past, status=status)
         later_is_due = later_is_due or (now is not None and planned.send_at is not None and planned.send_at <= now)
         if message is not None:
@@ -196,11 +203,40 @@ def _steps(visit: Visit, schedule: Schedule, zone: str, later_on: date | None) -
     return sorted([*steps, asked], key=lambda step: (step.day, step.time))
 
 
-def _planned(base: str, position: int, visit: Visit, step: Step, schedule: Schedule, zone: str) -> Message:
-    """Rules 4 to 7: the moment the rules want, or none where quiet hours and window leave none."""
+def _waited(
+    planned: Message,
+    on_day: Callable[[date], Message],
+    silent_days: int | None,
+    *,
+    now: datetime | None,
+    status: Status,
+) -> Message:
+    """What pauses and silences make of a text that has not left. on_day: the same text, wanted on another day.
+
+    A silence is judged when the text is due, and not before: until then anybody may still say that she is alive.
+    """
+    while (day := day_to_leave(planned.send_on, status.pauses)) not in (None, planned.send_on):
+        planned = on_day(day)
+    if silent_days is None or now is None or planned.send_at is None or planned.send_at > now:
+        return planned
+    while (day := day_to_leave(planned.send_on, status.pauses, status.signs, silent_days=silent_days)) is not None:
+        if day == planned.send_on:
+            return planned
+        planned = on_day(day)
+    return replace(planned, action="not_sendable", acts_at=None)
+
+
+def _planned(
+    base: str, position: int, visit: Visit, step: Step, schedule: Schedule, zone: str, on: date | None = None
+) -> Message:
+    """Rules 4 to 7: the moment the rules want, or none where quiet hours and window leave none.
+
+    on: the day it is wanted on, where that is not the ladder's.
+    """
     ladder = schedule.ladder
     quiet = (schedule.quiet.start, schedule.quiet.end) if schedule.quiet else None
-    at = after_quiet(instant_of(visit.due_on + timedelta(days=step.day), step.time, zone), zone, quiet)
+    on = on or visit.due_on + timedelta(days=step.day)
+    at = after_quiet(instant_of(on, step.time, zone), zone, quiet)
     if ladder.holiday_policy == "next_workday":
         moved = after_quiet(on_workday(at, zone), zone, quiet)
         at = moved if moved < visit.closes_at else at
@@ -239,7 +275,7 @@ def _judged(
     """Rules 8 to 10. A step that left before is judged as sent, unless it moved far enough to go again."""
     sent = past.sent.get(base)
     completed = planned.visit in status.completed
-    if sent is not None and (completed or not _moved_far(planned, sent, schedule.ladder.resend_after_days)):
+    if sent is not None and _has_left(planned, sent, schedule, status):
         return _after_event(replace(planned, key=sent.key, action="already_sent", acts_at=None), sent.at, status)
     if completed or planned.channel not in status.channels:
         return None
@@ -248,13 +284,17 @@ def _judged(
     return _ended(message, status) if message.action in TO_SEND else message
 
 
-def _moved_far(planned: Message, sent: Sent, resend_after_days: int) -> bool:
-    return (planned.send_on - local_date(sent.at, planned.zone)).days >= resend_after_days
+def _has_left(planned: Message, sent: Sent | None, schedule: Schedule, status: Status) -> bool:
+    """Whether a step that left before stays so: its visit is completed, or its date has not moved far since."""
+    if sent is None:
+        return False
+    moved_by = (planned.send_on - local_date(sent.at, planned.zone)).days
+    return planned.visit in status.completed or moved_by < schedule.ladder.resend_after_days
 
 
 def _in_time(message: Message, now: datetime | None, later_is_due: bool) -> Message:
     """Rule 8: what is late goes at the first hour that is not quiet, unless it is too late or a later step is due."""
-    if now is None or message.send_at is None or now <= message.send_at:
+    if message.action == "not_sendable" or now is None or message.send_at is None or now <= message.send_at:
         return message
     if later_is_due:
         return replace(message, action="superseded", acts_at=None)

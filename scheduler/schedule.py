@@ -88,6 +88,16 @@ class Quiet(Section):
         return self
 
 
+class SignsOfLife(Section):
+    """How long a silence may be before somebody must say that the patient is alive, and what happens until then.
+
+    without: hold = her texts wait for that word; send = they go, and the nurse is asked all the same.
+    """
+
+    days: int = Field(default=60, ge=1, le=3660, strict=True)
+    without: Literal["hold", "send"]
+
+
 class Schedule(Section):
     """The sections of a trial file that say when and how."""
 
@@ -95,7 +105,14 @@ class Schedule(Section):
     visits: Mapping[Code, Visit] = Field(alias="visit", min_length=1)
     ladder: Ladder
     quiet: Quiet | None = None
+    signs_of_life: SignsOfLife | None = None
     texts: Mapping[Language, Mapping[Code, Words]]
+
+    @property
+    def silent_days(self) -> int | None:
+        """The longest silence after which a text still leaves by itself; None = any."""
+        signs = self.signs_of_life
+        return signs.days if signs is not None and signs.without == "hold" else None
 
     @model_validator(mode="before")
     @classmethod
@@ -107,7 +124,7 @@ class Schedule(Section):
 
     @classmethod
     def of(cls, sections: Mapping[str, Any]) -> Schedule:
-        """The schedule of {"anchors", "visit", "ladder", "quiet", "texts"}, refused unless the sections agree.
+        """The schedule of these sections of a trial file, refused unless they agree.
 
         Raises pydantic's ValidationError, with the key path of every fault in `loc` and its cure in `ctx`.
         """

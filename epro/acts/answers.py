@@ -70,7 +70,7 @@ def start(
     """
     begun_in = connection.execute(select(Form.language).where(Form.assessment == opened.assessment)).scalar()
     if begun_in is None:
-        visit = protocol.schedule.visits[opened.visit]
+        visit = protocol.visit(opened.visit, opened.version)
         with entry(connection, chain=opened.site, action="assessment started", by=_by(opened), at=now) as made:
             made.update(Assessment, opened.assessment, started_at=now)
             made.insert_all(Form, [_form(protocol, opened, code, language, who) for code in visit.instruments])
@@ -216,7 +216,7 @@ def _words(protocol: Protocol, instrument: str, language: str) -> dict[str, obje
 
 
 def _wrongs(protocol: Protocol, opened: Opened, said: Said) -> Iterable[Wrong]:
-    visit = protocol.schedule.visits[opened.visit]
+    visit = protocol.visit(opened.visit, opened.version)
     if said.instrument not in visit.instruments:
         yield Wrong(said.item, N_("This visit does not ask that questionnaire."))
         return

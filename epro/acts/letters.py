@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, select
 
 from epro.acts import links, patients
 from epro.acts.replanning import plan_of
+from epro.acts.restoring import refuse_sending
 from epro.protocol import Protocol
 from epro.store import facts
 from epro.store.audit import CARRIER
@@ -21,6 +22,7 @@ from epro.store.contacts import Cipher
 from epro.store.database import reading, writing
 from epro.store.facts import Facts
 from epro.store.models import Assessment, Contact, Link
+from epro.versions import Version, versions_of
 from scheduler import ledger
 from scheduler.planning import TO_SEND, Sent
 from scheduler.ports import Claimed, Letter, Outcome, Refused, Trace, Withheld
@@ -37,17 +39,19 @@ class Letters:
         self.engine, self.protocol, self.cipher, self.address = engine, protocol, cipher, address
 
     def write(self, messages: Sequence[Claimed], now: datetime) -> list[Letter | Withheld]:
-        """One letter, or the reason why none, for each message in order."""
+        """One letter, or the reason why none, for each message in order. Raises SendingIsOff after a restore."""
         with writing(self.engine) as connection:
+            refuse_sending(connection)
             known = facts.facts_of(connection, {message.subject for message in messages})
             assessments = self._assessments(connection, known)
             addresses = self._addresses(connection, known)
             histories = ledger.histories(connection, known)
+            versions = versions_of(connection)
             letters: list[Letter | Withheld] = []
             issued: list[dict[str, object]] = []
             for message in messages:
                 patient = known.get(message.subject)
-                why_not = self._why_not(message, patient, histories.get(message.subject, []), now)
+                why_not = self._why_not(versions, message, patient, histories.get(message.subject, []), now)
                 if patient is None or why_not:
                     letters.append(Withheld(why_not or NO_SUCH_PATIENT))
                     continue
@@ -62,7 +66,9 @@ class Letters:
                     }
                 )
                 letters.append(
-                    Letter(addresses[message.subject], self._text(message, patient, token), message.expires_at)
+                    Letter(
+                        addresses[message.subject], self._text(versions, message, patient, token), message.expires_at
+                    )
                 )
             links.issue_for_texts(connection, issued)
         return letters
@@ -84,19 +90,27 @@ class Letters:
         if isinstance(outcome, Refused) and outcome.code == OPTED_OUT_CODE:
             patients.opt(connection, self.protocol, message.subject, out=True, by=CARRIER, now=now)
 
-    def _why_not(self, message: Claimed, patient: Facts | None, history: Sequence[Sent], now: datetime) -> str | None:
+    def _why_not(
+        self,
+        versions: Sequence[Version],
+        message: Claimed,
+        patient: Facts | None,
+        history: Sequence[Sent],
+        now: datetime,
+    ) -> str | None:
         if patient is None:
             return NO_SUCH_PATIENT
         if not patient.may_be_texted:
             return "texts are stopped for this patient"
-        plan = plan_of(self.protocol, patient, history, now)
+        plan = plan_of(versions, patient, history, now)
         if not any(planned.key == message.key and planned.action in TO_SEND for planned in plan.messages):
             return "the plan no longer holds this message"
         return None
 
-    def _text(self, message: Claimed, patient: Facts, token: str) -> str:
+    def _text(self, versions: Sequence[Version], message: Claimed, patient: Facts, token: str) -> str:
+        """In the words of the version that the visit follows."""
         return render(
-            self.protocol.schedule,
+            next(version.schedule for version in versions if version.n == message.version),
             patient.language,
             message.step,
             link=f"{self.address}/p/{token}",

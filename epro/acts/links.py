@@ -34,6 +34,7 @@ class Opened:
     subject: str
     site: str
     visit: str
+    version: int  # of the trial file, that the visit follows
     language: str
     mode: str
     closes_at: datetime
@@ -108,6 +109,7 @@ def opened(connection: Connection, token_hash: str, now: datetime) -> Opened | N
             Assessment.id,
             Assessment.subject,
             Assessment.visit,
+            Assessment.schedule_version,
             Assessment.opens_at,
             Assessment.closes_at,
             Assessment.expected,
@@ -122,7 +124,17 @@ def opened(connection: Connection, token_hash: str, now: datetime) -> Opened | N
     ).one_or_none()
     if row is None or row.revoked_at is not None or not is_open(row, now):
         return None
-    return Opened(row.token_hash, row.id, row.subject, row.site, row.visit, row.language, row.mode, row.closes_at)
+    return Opened(
+        token_hash=row.token_hash,
+        assessment=row.id,
+        subject=row.subject,
+        site=row.site,
+        visit=row.visit,
+        version=row.schedule_version,
+        language=row.language,
+        mode=row.mode,
+        closes_at=row.closes_at,
+    )
 
 
 def opened_for_writing(connection: Connection, token_hash: str, now: datetime) -> Opened | None:

@@ -22,10 +22,11 @@ from epro.store.audit import Actor, Entry, entry
 from epro.store.contacts import Cipher, NotAMobile, parse_mobile
 from epro.store.facts import Facts
 from epro.store.models import Allocation, Contact, Patient, PatientEvent
+from epro.versions import versions_of
 from scheduler import ledger
 from scheduler.changes import Changes
 
-HAPPENINGS = (facts.SURGERY, facts.PROGRESSION, facts.SEEN_ALIVE)
+HAPPENINGS = (facts.SURGERY, facts.DISCHARGE, facts.PROGRESSION, facts.SEEN_ALIVE)
 
 
 def enrol(
@@ -45,15 +46,15 @@ def enrol(
             zone=asked.zone or protocol.trial.zone,
             enrolled_at=now,
         )
-        _happened(opened, asked.subject, CONSENT, asked.consented_on)
+        happened(opened, asked.subject, CONSENT, asked.consented_on)
         permission = facts.TEXTS_ALLOWED if asked.texts_allowed else facts.TEXTS_REFUSED
-        _happened(opened, asked.subject, permission, asked.consented_on)
+        happened(opened, asked.subject, permission, asked.consented_on)
         if asked.phone:
             _keep_number(opened, cipher, asked.subject, parse_mobile(asked.phone, protocol.trial.country))
         if asked.second_step:
             second_step.keep(opened, cipher, asked.subject, protocol.trial.identity_step, asked.second_step)
         if asked.randomised_on and asked.arm:
-            _happened(opened, asked.subject, RANDOMISATION, asked.randomised_on)
+            happened(opened, asked.subject, RANDOMISATION, asked.randomised_on)
             opened.insert(Allocation, subject=asked.subject, arm=asked.arm)
         return replan(connection, protocol, asked.subject, entry=opened, now=now)
 
@@ -69,7 +70,7 @@ def randomise(
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action="patient randomised", by=by, at=now) as opened:
-        _happened(opened, subject, RANDOMISATION, on)
+        happened(opened, subject, RANDOMISATION, on)
         opened.insert(Allocation, subject=subject, arm=arm)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
@@ -82,7 +83,7 @@ def correct_randomisation(
     with entry(
         connection, chain=known.site, action="randomisation date corrected", by=by, at=now, reason=reason
     ) as opened:
-        _happened(opened, subject, RANDOMISATION, on, reason=reason, corrects=known.events[RANDOMISATION].id)
+        happened(opened, subject, RANDOMISATION, on, reason=reason, corrects=known.events[RANDOMISATION].id)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -93,7 +94,8 @@ def preview_correction(
     known = _correctable(connection, protocol, subject, on, reason, now)
     history = ledger.history(connection, subject)
     as_is, as_corrected = known, known.with_day(RANDOMISATION, on)
-    return scheduler.preview(*(plan_of(protocol, facts, history, now) for facts in (as_is, as_corrected)))
+    versions = versions_of(connection)
+    return scheduler.preview(*(plan_of(versions, facts, history, now) for facts in (as_is, as_corrected)))
 
 
 def _correctable(
@@ -141,7 +143,7 @@ def _end(
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now, reason=reason) as opened:
-        _happened(opened, subject, kind, on, reason=reason)
+        happened(opened, subject, kind, on, reason=reason)
         links.revoke_all(connection, subject, entry=opened, now=now)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
@@ -149,9 +151,9 @@ def _end(
 def record(
     connection: Connection, protocol: Protocol, subject: str, kind: str, *, on: date, by: Actor, now: datetime
 ) -> None:
-    """Record surgery, progression, or a day the patient was known to be alive (a call, a visit, an import).
+    """Record surgery, discharge, progression, or a day the patient was known to be alive (a call, a visit, an import).
 
-    The plan is made anew only when visits of this trial hang on the event.
+    The plan is made anew only when visits of this trial hang on the event, or a text waits for a sign of life.
     """
     if kind not in HAPPENINGS:
         raise ValueError(f"{kind} is not recorded by itself; one of {', '.join(HAPPENINGS)}")
@@ -160,8 +162,8 @@ def record(
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now) as opened:
-        _happened(opened, subject, kind, on)
-        if kind in protocol.schedule.anchors:
+        happened(opened, subject, kind, on)
+        if any(kind in version.schedule.anchors or version.schedule.silent_days for version in versions_of(connection)):
             replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -172,7 +174,7 @@ def allow_texts(
     known = known_patient(connection, subject)
     kind = facts.TEXTS_ALLOWED if allowed else facts.TEXTS_REFUSED
     with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
-        _happened(opened, subject, kind, today(protocol, now))
+        happened(opened, subject, kind, today(protocol, now))
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -181,7 +183,7 @@ def opt(connection: Connection, protocol: Protocol, subject: str, *, out: bool, 
     known = known_patient(connection, subject)
     kind = facts.OPTED_OUT if out else facts.OPTED_IN
     with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
-        _happened(opened, subject, kind, today(protocol, now))
+        happened(opened, subject, kind, today(protocol, now))
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -189,7 +191,7 @@ def ask_later(connection: Connection, protocol: Protocol, subject: str, *, by: A
     """Keep that a patient asks to be reminded once more; it is planned for the day after, where that fits."""
     known = known_patient(connection, subject)
     with entry(connection, chain=known.site, action="asked later", by=by, at=now) as opened:
-        _happened(opened, subject, facts.ASKED_LATER, now.astimezone(ZoneInfo(known.zone)).date())
+        happened(opened, subject, facts.ASKED_LATER, now.astimezone(ZoneInfo(known.zone)).date())
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -218,7 +220,7 @@ def deny(connection: Connection, protocol: Protocol, subject: str, *, number: bo
     known = known_patient(connection, subject)
     kind = facts.WRONG_NUMBER if number else facts.NOT_ME
     with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
-        _happened(opened, subject, kind, today(protocol, now))
+        happened(opened, subject, kind, today(protocol, now))
         links.revoke_all(connection, subject, entry=opened, now=now)
         if number and known.contact is not None:
             opened.update(Contact, known.contact, until_at=now)
@@ -247,15 +249,23 @@ def known_patient(connection: Connection, subject: str) -> Facts:
     return found[subject]
 
 
-def _happened(
-    opened: Entry, subject: str, kind: str, on: date, *, reason: str | None = None, corrects: int | None = None
+def happened(
+    opened: Entry,
+    subject: str,
+    kind: str,
+    on: date,
+    *,
+    value: str | None = None,
+    reason: str | None = None,
+    corrects: int | None = None,
 ) -> None:
+    """One event, within the entry of the act that makes it known."""
     opened.insert(
         PatientEvent,
         subject=subject,
         kind=kind,
         happened_on=on,
-        value=None,
+        value=value,
         reported_at=opened.at,
         by=opened.by.name,
         reason=reason,

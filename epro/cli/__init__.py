@@ -16,6 +16,7 @@ COMMANDS = {  # command: (module, one line of help)
     "demo": ("demo", "Show the whole job on a simulated trial."),
     "enrol": ("enrolling", "Enrol one patient."),
     "import": ("enrolling", "Enrol every patient of a CSV file, or none."),
+    "amend": ("amending", "Show what a changed trial file would change for each patient, and change it."),
     "stopped": ("stopping", "Prove that nothing more is sent to a patient, and list what left before."),
     "export": ("exporting", "Write the trial folder for analysis."),
     "report": ("exporting", "Analyse a trial folder and write the report."),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
-from epro.acts.trial import refuse_changed_words
+from epro.acts.restoring import refuse_sending, release, settle, unsettled
+from epro.acts.trial import refuse_another_file, refuse_changed_words
 from epro.house import House
 from epro.opening import (
     carrier_of,
@@ -22,6 +25,9 @@ from epro.settings import Settings, read_settings
 from epro.store.audit import Actor
 from epro.store.database import reading, writing
 from epro.store.migrating import migrate, newest_revision, revision_of
+from epro.versions import versions_of
+from scheduler.ports import CannotTell, Carrier, Listed, Listing
+from scheduler.restoring import CLOCKS_DIFFER_BY
 
 COMMAND = Actor("command line", "operator", "command")
 
@@ -30,8 +36,8 @@ class NotReleased(click.ClickException):
     """The database does not have the schema of this version."""
 
 
-@click.command()
-def release() -> None:
+@click.command(name="release")
+def release_() -> None:
     """Bring the database to this version and take the trial file in.
 
     Example: EPRO_DATABASE_URL=postgresql://epro@db/epro epro release
@@ -64,7 +70,9 @@ def serve() -> None:
 
 
 @click.command()
-def clock() -> None:
+@click.option("--after-restore", is_flag=True, help="Ask the carrier what left since the backup; then stop.")
+@click.option("--decided-by", metavar="NAME", help="With --after-restore: who decides where the carrier cannot tell.")
+def clock(after_restore: bool, decided_by: str | None) -> None:
     """Send the texts that are due, until stopped. One process on SQLite; any number on PostgreSQL.
 
     Example: epro clock
@@ -73,6 +81,11 @@ def clock() -> None:
 
     house = released(open_house(read_settings()))
     carrier = carrier_of(house)
+    if after_restore or decided_by:
+        _after_restore(house, carrier, decided_by)
+        return
+    with reading(house.engine) as connection:
+        refuse_sending(connection)
     run(
         house.engine,
         sending_clock(house.engine),
@@ -85,6 +98,35 @@ def clock() -> None:
     )
 
 
+def _after_restore(house: House, carrier: Carrier, decided_by: str | None) -> None:
+    """Sending is on again when every text that left since the backup has its place, or when a person decides."""
+    with reading(house.engine) as connection:
+        row = unsettled(connection)
+    listed: Sequence[Listed] | CannotTell = CannotTell()
+    if row is not None and isinstance(carrier, Listing):
+        listed = carrier.sent_since(row.backup_at - CLOCKS_DIFFER_BY)
+    now = house.clock()
+    with writing(house.engine) as connection:
+        settled = settle(connection, house.protocol, house.cipher, listed, by=COMMAND, now=now)
+    if settled.could_tell:
+        click.echo(f"The carrier took {len(settled.recorded)} texts that the backup does not hold; they are recorded.")
+    if settled.all_placed:
+        click.echo("Sending is on again: start `epro clock`.")
+        return
+    why = f"{len(settled.unplaced)} texts belong to no text of ours: {', '.join(settled.unplaced)}."
+    click.echo(why if settled.could_tell else "The carrier cannot tell what it took since the backup.")
+    if decided_by is None:
+        raise click.ClickException(
+            "Sending stays off. Look into it, and decide: `epro clock --after-restore --decided-by NAME`. Texts of "
+            "which nobody can tell are then not sent by themselves; the desk names the patients to call."
+        )
+    with writing(house.engine) as connection:
+        by = Actor(decided_by, "operator", "command")
+        reason = f"decided by {decided_by}"
+        untold = release(connection, house.protocol, could_tell=settled.could_tell, reason=reason, by=by, now=now)
+    click.echo(f"Sending is on again: start `epro clock`. Of {len(untold)} texts nobody can tell; see the desk.")
+
+
 def refuse_a_busy_port(settings: Settings) -> None:
     """Raises OSError when another program listens there already."""
     with socket.socket() as probe:
@@ -93,15 +135,18 @@ def refuse_a_busy_port(settings: Settings) -> None:
 
 
 def released(house: House) -> House:
-    """The house, if its database has this version's schema and its forms the words of now.
+    """The house, if its database has this version's schema, this trial file in force, and its forms the words of now.
 
-    Raises NotReleased, PackIsLocked.
+    It knows every version of the trial. Raises NotReleased, NotAmended, PackIsLocked.
     """
     if revision_of(house.engine) != newest_revision():
         raise NotReleased("The database is empty or not of this version. Run `epro release` first.")
     with reading(house.engine) as connection:
+        if not refuse_another_file(connection, house.protocol):
+            raise NotReleased("The database has no trial file yet. Run `epro release` first.")
         refuse_changed_words(connection, house.protocol)
-    return house
+        versions = versions_of(connection)
+    return replace(house, protocol=replace(house.protocol, versions=versions))
 
 
-commands = {"release": release, "serve": serve, "clock": clock}
+commands = {"release": release_, "serve": serve, "clock": clock}

@@ -54,7 +54,9 @@ def sending_of(texts: Sequence[TextRow]) -> Sending:
         last_at=_moment(last) if last else None,
         last_code=last.code if last else None,
         next_at=next_at,
-        impossible=not tried and next_at is None and any(text.state == arrows.NOT_SENDABLE for text in texts),
+        impossible=not tried
+        and next_at is None
+        and any(text.state == arrows.NOT_SENDABLE and text.send_at is None for text in texts),
     )
 
 
@@ -78,6 +80,11 @@ def why_unreachable(patient: Facts, sending: Sending, *, started: bool) -> tuple
     if sending.last_state is not None and sending.last_state in MISCARRIED:
         return (sending.last_state,)
     return (arrows.NOT_SENDABLE,) if sending.impossible else ()
+
+
+def _has_no_moment(text: TextRow) -> bool:
+    """Not one that waits for a sign of life: it has its moment."""
+    return text.state == arrows.NOT_SENDABLE and text.send_at is None
 
 
 def _moment(text: TextRow) -> datetime:

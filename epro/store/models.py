@@ -9,7 +9,18 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, cast
 
-from sqlalchemy import JSON, Boolean, ForeignKey, Index, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from scheduler.instants import Instant
@@ -53,6 +64,18 @@ class TrialVersion(Base):
     from_on: Mapped[date]
     rule: Mapped[str]  # consent | amendment
     simulated: Mapped[bool] = mapped_column(Boolean)  # a database of invented patients
+    entry: Mapped[Entry]
+
+
+class Restored(Base):
+    """The database came back from a backup. Nothing is sent before `released_at`: what left since is not in it."""
+
+    __tablename__ = "restored"
+
+    id: Mapped[Serial]
+    backup_at: Mapped[datetime]
+    restored_at: Mapped[datetime]
+    released_at: Mapped[datetime | None]
     entry: Mapped[Entry]
 
 
@@ -164,7 +187,10 @@ class Reply(Base):
 
 
 class Assessment(Base):
-    """One patient at one visit, all its questionnaires. Windows are written by replanning alone."""
+    """One patient at one visit, all its questionnaires. Windows are written by replanning alone.
+
+    One that fell out of the plan before it was begun has an empty window: nothing is ever deleted.
+    """
 
     __tablename__ = "assessment"
     __table_args__ = (UniqueConstraint("subject", "visit"),)
@@ -181,6 +207,11 @@ class Assessment(Base):
     completed_at: Mapped[datetime | None]
     reason: Mapped[str | None]
     entry: Mapped[Entry]
+
+
+def never_planned() -> ColumnElement[bool]:
+    """That an assessment fell out of the plan before it was begun: its window is empty."""
+    return and_(Assessment.opens_at == Assessment.closes_at, Assessment.started_at.is_(None))
 
 
 class Form(Base):

@@ -193,7 +193,7 @@ def _seen() -> Seen | None:
         if opened is None:
             return None
         given = answers.given(connection, opened.assessment)
-    questions = questions_of(house().protocol, opened.visit, sitting.language, given)
+    questions = questions_of(house().protocol, opened.visit, opened.version, sitting.language, given)
     return Seen(sitting, opened, standings(questions, given, sitting.id, may_read=sitting.may_read))
 
 

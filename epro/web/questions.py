@@ -53,12 +53,12 @@ class Standing:
         return Standing(self.question, self.state)
 
 
-def questions_of(protocol: Protocol, visit: str, language: str, given: Everything) -> list[Question]:
+def questions_of(protocol: Protocol, visit: str, version: int, language: str, given: Everything) -> list[Question]:
     """Every item of the visit's questionnaires in order, those that a gate has closed as things stand among them.
 
     A gate stands before what hangs on it, so that an answer never changes the number of a question before it.
     """
-    return list(_numbered(protocol, protocol.schedule.visits[visit].instruments, language, given))
+    return list(_numbered(protocol, protocol.visit(visit, version).instruments, language, given))
 
 
 def _numbered(protocol: Protocol, instruments: Collection[str], language: str, given: Everything) -> Iterator[Question]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from epro.acts import links, patients
+from epro.acts.undoing import UNDOABLE
 from epro.queries.timeline import arm_of, timeline
 from epro.refusals import N_, Refusal, Wrong
 from epro.store import facts
@@ -21,6 +22,7 @@ from epro.web.house import house, now, reading, staff, writing
 from scheduler.changes import Changes
 
 Answer = Response | tuple[str, int]
+PROOF = "desk.stopped"  # the page that proves that nothing more is sent
 
 
 @pages.get("/patients/<subject>")
@@ -32,7 +34,7 @@ def patient(subject: str) -> str:
 @pages.post("/patients/<subject>/randomisation")
 @allowed("patients.randomise")
 def randomise(subject: str) -> Answer:
-    return _act(
+    return act_on(
         subject,
         "randomisation",
         gettext("Randomisation recorded; the plan stands below."),
@@ -46,7 +48,7 @@ def correct_randomisation(subject: str) -> Answer:
     """First what the correction would do, then, confirmed, the correction."""
     if typed("confirmed") != "yes":
         return _preview_correction(subject)
-    return _act(
+    return act_on(
         subject,
         "correction",
         gettext("Date corrected; what was still to come has been planned anew."),
@@ -77,29 +79,31 @@ def record_seen(subject: str) -> Answer:
 @pages.post("/patients/<subject>/death")
 @allowed("patients.record")
 def record_death(subject: str) -> Answer:
-    return _act(
+    return act_on(
         subject,
         "death",
         gettext("Death recorded. Nothing more is sent."),
         lambda connection, act: patients.record_death(connection, on=needed_day("happened_on"), **act),
+        then=PROOF,
     )
 
 
 @pages.post("/patients/<subject>/withdrawal")
 @allowed("patients.record")
 def withdraw(subject: str) -> Answer:
-    return _act(
+    return act_on(
         subject,
         "withdrawal",
         gettext("Withdrawal recorded. Nothing more is sent; the answers are kept."),
         lambda connection, act: patients.withdraw(connection, on=needed_day("happened_on"), reason=_reason(), **act),
+        then=PROOF,
     )
 
 
 @pages.post("/patients/<subject>/number")
 @allowed("patients.reach")
 def change_number(subject: str) -> Answer:
-    return _act(
+    return act_on(
         subject,
         "number",
         gettext("New number kept. Links that went to the old one are closed."),
@@ -110,7 +114,7 @@ def change_number(subject: str) -> Answer:
 @pages.post("/patients/<subject>/second-step")
 @allowed("patients.reach")
 def change_second_step(subject: str) -> Answer:
-    return _act(
+    return act_on(
         subject,
         "second-step",
         gettext("Noted. From now on she shows this besides the link."),
@@ -124,11 +128,12 @@ def change_second_step(subject: str) -> Answer:
 @allowed("patients.reach")
 def change_permission(subject: str) -> Answer:
     given = typed("texts_allowed") == "yes"
-    return _act(
+    return act_on(
         subject,
         "permission",
         gettext("Permission for texts recorded.") if given else gettext("Recorded: no more texts are sent."),
         lambda connection, act: patients.allow_texts(connection, allowed=given, **act),
+        then="desk.patient" if given else PROOF,
     )
 
 
@@ -145,8 +150,14 @@ def hand_over(subject: str, visit: str) -> Answer:
     return redirect(f"/p/{token}", 303)
 
 
+@pages.post("/patients/<subject>/discharge")
+@allowed("patients.record")
+def record_discharge(subject: str) -> Answer:
+    return _happened(subject, facts.DISCHARGE, gettext("Discharge recorded."))
+
+
 def _happened(subject: str, kind: str, said: str) -> Answer:
-    return _act(
+    return act_on(
         subject,
         kind,
         said,
@@ -154,15 +165,21 @@ def _happened(subject: str, kind: str, said: str) -> Answer:
     )
 
 
-def _act(subject: str, form: str, said: str, act: Callable[[Connection, dict[str, Any]], object]) -> Answer:
-    """Do it in one transaction, then show the page anew. A refusal is told beside the form it came from."""
+def act_on(
+    subject: str,
+    form: str,
+    said: str,
+    act: Callable[[Connection, dict[str, Any]], object],
+    then: str = "desk.patient",
+) -> Answer:
+    """Do it in one transaction, then show a page of the patient. A refusal is told beside the form it came from."""
     try:
         with writing() as connection:
             act(connection, {"protocol": house().protocol, "subject": subject, "by": staff(), "now": now()})
     except Refusal as refusal:
         return _page(subject, form=form, errors=by_field(refusal.wrongs)), 422
     flash(said)
-    return redirect(url_for("desk.patient", subject=subject), 303)
+    return redirect(url_for(then, subject=subject), 303)
 
 
 def _preview_correction(subject: str) -> Answer:
@@ -194,6 +211,7 @@ def _page(
         form=form,
         errors=errors or {},
         preview=preview,
+        undoable=[event for event in reversed(shown.patient.standing) if event.kind in UNDOABLE],
         typed=request.form,
         here=url_for("desk.patient", subject=subject),
     )

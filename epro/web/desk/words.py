@@ -12,7 +12,6 @@ from epro import assessments
 from epro.acts import answers, links
 from epro.protocol import CONSENT, RANDOMISATION
 from epro.queries import reach
-from epro.queries.timeline import STOPPED
 from epro.refusals import N_
 from epro.store import facts
 from epro.web.desk.gate import may, pages
@@ -28,7 +27,6 @@ STATES = {
     assessments.COMPLETED: N_("complete"),
     assessments.CLOSED_UNFINISHED: N_("closed unfinished"),
     assessments.MISSED: N_("missed"),
-    STOPPED: N_("no longer asked"),
     assessments.EXCUSED: N_("excused"),
     assessments.BEFORE_SYSTEM: N_("before the system"),
 }
@@ -97,6 +95,11 @@ EVENTS = {
     facts.ASKED_LATER: N_("Replied LATER"),
     facts.NOT_ME: N_("Link opened by somebody else"),
     facts.WRONG_NUMBER: N_("Number reported as wrong"),
+    facts.DISCHARGE: N_("Discharge from hospital"),
+    facts.PAUSED: N_("Texts rest"),
+    facts.PAUSE_ENDED: N_("Texts go again"),
+    facts.CONSENTED_ANEW: N_("Consented to the amended trial"),
+    facts.UNDONE: N_("Never happened"),
 }
 MODES = {
     links.SELF: N_("by link"),
@@ -109,7 +112,7 @@ MODES = {
 
 def visit_title(code: str) -> str:
     """A visit as the trial file names it in the language of the page."""
-    titles = house().protocol.schedule.visits[code].title
+    titles = house().protocol.visits[code].title
     return str(titles.get(str(get_locale())) or next(iter(titles.values())))
 
 

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '9903d2c6c63c'
+revision = '8d41fd197ded'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -70,6 +70,18 @@ def upgrade() -> None:
     with op.batch_alter_table('patient', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_patient_entry'), ['entry'], unique=False)
         batch_op.create_index(batch_op.f('ix_patient_site'), ['site'], unique=False)
+
+    op.create_table('restored',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('backup_at', Instant(), nullable=False),
+    sa.Column('restored_at', Instant(), nullable=False),
+    sa.Column('released_at', Instant(), nullable=True),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_restored_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_restored'))
+    )
+    with op.batch_alter_table('restored', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_restored_entry'), ['entry'], unique=False)
 
     op.create_table('staff_user',
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
@@ -449,6 +461,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_staff_user_entry'))
 
     op.drop_table('staff_user')
+    with op.batch_alter_table('restored', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_restored_entry'))
+
+    op.drop_table('restored')
     with op.batch_alter_table('patient', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_patient_site'))
         batch_op.drop_index(batch_op.f('ix_patient_entry'))
