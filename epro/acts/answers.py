@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from epro.acts.links import SELF, TABLET, Opened
 from epro.acts.replanning import replan
@@ -97,8 +97,8 @@ def save(
     wrongs = [wrong for one in said for wrong in _wrongs(protocol, opened, one)]
     if wrongs:
         raise Refusal(wrongs)
-    forms = _forms(connection, opened.assessment)
-    new = _not_yet_kept(connection, forms, said)
+    forms, known = _forms_and_known(connection, opened.assessment, [one.key for one in said])
+    new = list({one.key: one for one in said if one.key not in known}.values())
     if new:
         with entry(connection, chain=opened.site, action="answers saved", by=_by(opened), at=now) as made:
             made.insert_all(Answer, [_row(one, forms, opened, session, now) for one in new])
@@ -158,6 +158,9 @@ def standing(given: Mapping[tuple[str, str], Given], instrument: str) -> dict[st
 def _close_gates(
     connection: Connection, protocol: Protocol, opened: Opened, forms: Mapping[str, int], made: Entry
 ) -> None:
+    gated = [code for code in forms if any(item.asked_when for item in protocol.instruments[code].items)]
+    if not gated:
+        return
     known = given(connection, opened.assessment)
     rows = [
         {
@@ -165,7 +168,7 @@ def _close_gates(
             "state": NOT_APPLICABLE,
             "by": BY_RULE,
         }
-        for code in forms
+        for code in gated
         for item in overtaken(protocol.instruments[code], standing(known, code))
     ]
     if rows:
@@ -179,6 +182,15 @@ def _by(opened: Opened) -> Actor:
 def _forms(connection: Connection, assessment: int) -> Mapping[str, int]:
     rows = connection.execute(select(Form.instrument, Form.id).where(Form.assessment == assessment))
     return {row.instrument: row.id for row in rows}
+
+
+def _forms_and_known(connection: Connection, assessment: int, keys: Sequence[str]) -> tuple[dict[str, int], set[str]]:
+    """The forms, and which of these keys are kept already."""
+    there = and_(Answer.form == Form.id, Answer.key.in_(keys))
+    rows = connection.execute(
+        select(Form.instrument, Form.id, Answer.key).outerjoin(Answer, there).where(Form.assessment == assessment)
+    ).all()
+    return {row.instrument: row.id for row in rows}, {row.key for row in rows if row.key is not None}
 
 
 def _say_who(connection: Connection, opened: Opened, who: str, made: Entry) -> None:
@@ -231,16 +243,6 @@ def _wrongs(protocol: Protocol, opened: Opened, said: Said) -> Iterable[Wrong]:
         yield Wrong(said.item, N_("Choose one of the answers shown."))
     if said.text and longest is not None and len(said.text) > longest:
         yield Wrong(said.item, N_("Write at most %(longest)s characters."), {"longest": longest})
-
-
-def _not_yet_kept(connection: Connection, forms: Mapping[str, int], said: Sequence[Said]) -> list[Said]:
-    known = set(
-        connection.execute(
-            select(Answer.key).where(Answer.form.in_(forms.values()), Answer.key.in_([one.key for one in said]))
-        ).scalars()
-    )
-    unique = {one.key: one for one in said if one.key not in known}
-    return list(unique.values())
 
 
 def _row(said: Said, forms: Mapping[str, int], opened: Opened, session: str, now: datetime) -> dict[str, object]:

@@ -18,7 +18,6 @@ from sqlalchemy import Connection, insert, select
 from epro.assessments import is_open
 from epro.refusals import N_, Refusal, Wrong
 from epro.store.audit import Actor, Entry, entry
-from epro.store.facts import lock
 from epro.store.models import Assessment, Link, Patient
 
 TOKEN_CHARACTERS = 26
@@ -139,10 +138,13 @@ def opened(connection: Connection, token_hash: str, now: datetime) -> Opened | N
 
 def opened_for_writing(connection: Connection, token_hash: str, now: datetime) -> Opened | None:
     """The same, with the patient held until the end of the transaction: a second tap waits, and then sees the first."""
-    seen = opened(connection, token_hash, now)
-    if seen is None:
-        return None
-    lock(connection, seen.subject)
+    hers = (
+        select(Patient.subject)
+        .join(Assessment, Assessment.subject == Patient.subject)
+        .join(Link, Link.assessment == Assessment.id)
+        .where(Link.token_hash == token_hash)
+    )
+    connection.execute(hers.with_for_update(of=Patient))
     return opened(connection, token_hash, now)
 
 
