@@ -8,7 +8,7 @@ const words = JSON.parse($('#words').textContent)
 const items = all('form.item'), review = $('#review'), waiting = $('#waiting'), skip = $('#skip'), send = $('#send')
 const back = $('.back'), place = $('.place'), saved = $('.saved'), bar = $('progress')
 const [answerNow, leaveBlank] = Array.from(skip.querySelectorAll('button'))
-const WAITS_MS = 20000, AGAIN_MS = 5000, IDLE_MS = 3600000, DOUBLE_TAP_MS = 250
+const WAITS_MS = 20000, AGAIN_MS = 5000, IDLE_MS = 3600000, DOUBLE_TAP_MS = 250, COPIES_AFTER_MS = 500
 let here, shownAt, depth = 0, n = 0, sending = false, offline = false, touched = Date.now()
 
 // ---- what is asked, and what was answered
@@ -246,5 +246,5 @@ show(isSent ? waiting : at && (at === review || items.includes(at) && isAsked(at
 history.replaceState({at: here.id, depth}, '', '/form')
 tell()
 flush()
-addEventListener('load', () => copy().catch(() => 0))
+addEventListener('load', () => setTimeout(() => copy().catch(() => 0), COPIES_AFTER_MS))
 })()
