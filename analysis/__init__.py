@@ -7,17 +7,32 @@ if TYPE_CHECKING:
     from analysis.reporting import report
     from analysis.trial import read_trial, write_trial
 
-    from . import competing, compliance, deterioration, mmrm, simulation, survival
+    from . import (
+        competing,
+        compliance,
+        deterioration,
+        imputation,
+        joint,
+        mmrm,
+        qtwist,
+        simulation,
+        survival,
+        while_alive,
+    )
 
 __all__ = [
     "competing",
     "compliance",
     "deterioration",
+    "imputation",
+    "joint",
     "mmrm",
+    "qtwist",
     "read_trial",
     "report",
     "simulation",
     "survival",
+    "while_alive",
     "write_trial",
 ]
 

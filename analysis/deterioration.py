@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_type_hints
 import numpy as np
 import pandas as pd
 
-from analysis.results import BadInput
+from analysis.results import BadInput, require
 
 DAYS_A_MONTH = 30.4375
 WORSENING, DEATH, LAST_FORM, NO_FOLLOW_UP = "worsening", "death", "last form", "no follow-up form"
@@ -130,9 +130,9 @@ def time_to(scores: pd.DataFrame, subjects: pd.DataFrame, definition: Definition
     `.attrs`: excluded counts those without a baseline score, definition is the sentence, probabilities is False where
     only hazards may be read. Raises BadInput.
     """
-    _check_columns(scores, ["subject", "baseline", "answered_on", definition.scale], "scores")
+    require(scores, ["subject", "baseline", "answered_on", definition.scale], "scores")
     needed = ["subject", "randomised_on", "died_on"]
-    _check_columns(subjects, needed + ["progression_on"] * (definition.progression != "ignored"), "subjects")
+    require(subjects, needed + ["progression_on"] * (definition.progression != "ignored"), "subjects")
     randomised = subjects[subjects["randomised_on"].notna()]
     scored = scores[scores[definition.scale].notna()].sort_values("answered_on", kind="stable")
     histories = dict(list(scored.groupby("subject", sort=False)))
@@ -161,8 +161,8 @@ def responders(
     has no score at the visit and died until then is worsened, who lived is unknown.
     Result: subject, response: improved, stable, worsened, unknown; all randomised subjects. Raises BadInput.
     """
-    _check_columns(scores, ["subject", "visit", "baseline", definition.scale], "scores")
-    _check_columns(subjects, ["subject", "randomised_on", "died_on"], "subjects")
+    require(scores, ["subject", "visit", "baseline", definition.scale], "scores")
+    require(subjects, ["subject", "randomised_on", "died_on"], "subjects")
     randomised = subjects[subjects["randomised_on"].notna()].set_index("subject")
     scored = scores[scores[definition.scale].notna()].drop_duplicates(["subject", "visit"])
     baseline = scored[scored["baseline"]].set_index("subject")[definition.scale].reindex(randomised.index)
@@ -245,8 +245,3 @@ def _result(rows: Sequence[tuple[Any, _Ending]]) -> pd.DataFrame:
             "on_last_form": np.array([ending.on_last_form for ending in endings], dtype=np.bool_),
         }
     )
-
-
-def _check_columns(table: pd.DataFrame, wanted: Sequence[str], name: str) -> None:
-    if missing := [column for column in wanted if column not in table]:
-        raise BadInput(f"{name} has no column {', '.join(missing)}.\n  It has: {', '.join(map(str, table))}.")

@@ -1,11 +1,16 @@
 """What does an estimator hand back, and how does it say that it cannot?"""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-LIBRARIES = ("numpy", "pandas", "scipy", "lifelines", "formulaic")
+LIBRARIES = ("numpy", "pandas", "scipy", "lifelines", "formulaic", "statsmodels")
+
+SHOWN = 5
 
 
 class BadInput(ValueError):
@@ -14,6 +19,18 @@ class BadInput(ValueError):
 
 class CannotEstimate(ValueError):
     """The data do not determine this quantity, and why. Nothing is wrong with them."""
+
+
+def require(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
+    """Raises BadInput when a table lacks one of the columns."""
+    if missing := [column for column in columns if column not in table]:
+        raise BadInput(f"{name} has no column {', '.join(missing)}.\n  It has: {', '.join(map(str, table))}.")
+
+
+def rows_of(mask: Any) -> str:
+    """The first rows of a mask, by position, as an error names them."""
+    rows = np.flatnonzero(np.asarray(mask)).tolist()
+    return ", ".join(map(str, rows[:SHOWN])) + (" ..." if len(rows) > SHOWN else "")
 
 
 class Result(ABC):

@@ -96,6 +96,13 @@ class Eligibility(Section):
     exclusion: tuple[Text, ...]
 
 
+class Cost(Section):
+    """segment: the carrier's price of one segment of a text, in `currency`."""
+
+    segment: float = Field(gt=0)
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+
+
 class Sections(Section):
     """The sections that belong to the service; those of the libraries pass through."""
 
@@ -107,6 +114,7 @@ class Sections(Section):
     strata: dict[Code, Stratum]
     eligibility: Eligibility
     wording: dict[str, Text]
+    cost: Cost | None = None
 
 
 KNOWN_SECTIONS = (*Sections.model_fields, *SCHEDULER_SECTIONS, *OPTIONAL_SECTIONS, "analysis")

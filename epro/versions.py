@@ -23,7 +23,7 @@ from scheduler.visits import Versions
 
 BY_CONSENT, BY_AMENDMENT = "consent", "amendment"
 SCHEDULER_SECTIONS = ("anchors", "visit", "ladder", "quiet", "texts")
-OPTIONAL_SECTIONS = ("signs_of_life",)  # of the scheduler's
+OPTIONAL_SECTIONS = ("signs_of_life", "replies")  # of the scheduler's
 MOST_KEPT = 32  # schedules that have been read
 
 
@@ -59,6 +59,11 @@ def versions_of(connection: Connection) -> tuple[Version, ...]:
 def newest(connection: Connection) -> int:
     """The number of the version in force; 0 before the first."""
     return connection.execute(select(func.max(TrialVersion.n))).scalar() or 0
+
+
+def text_of(connection: Connection, n: int) -> str:
+    """A version as it was written."""
+    return str(connection.execute(select(TrialVersion.text).where(TrialVersion.n == n)).scalar_one())
 
 
 @lru_cache(maxsize=MOST_KEPT)

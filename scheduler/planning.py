@@ -15,8 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from scheduler.hours import QuietHours, after_quiet, instant_of, local_date, on_workday
+from scheduler.hours import MIDNIGHT, QuietHours, after_quiet, instant_of, local_date, on_workday
 from scheduler.instants import utc
+from scheduler.ports import CHANNELS, SMS
 from scheduler.visits import Versions, Visit, visits_of
 from scheduler.waiting import Pause, Sign, day_to_leave
 
@@ -28,7 +29,6 @@ Action = Literal[
 ]
 TO_SEND = ("send", "send_late")
 FIRST_VERSION = 1
-EVERY_CHANNEL = frozenset({"sms"})
 ON_REQUEST = "on-request"  # the step that a patient asks for
 INSTANT = timedelta(microseconds=1)  # the step of our instants: "up to and including" as a half-open end
 
@@ -38,15 +38,15 @@ class Status:
     """What is known of a patient beside her anchors.
 
     completed: visits that are answered, for which nothing more is sent. ended_on: the day of death or withdrawal, the
-    earlier of them; ended_reported_at: when the first of them was made known. channels: those that may be used now;
-    empty without permission, without an address, or after a STOP. later_on: the day for which she asked to be reminded
-    once more, of the visit that is open then. pauses, signs: see `scheduler.waiting`.
+    earlier of them; ended_reported_at: when the first of them was made known. channels: those that may be used now and
+    reach her; empty without permission, without an address, or after a STOP. later_on: the day for which she asked to
+    be reminded once more, of the visit that is open then. pauses, signs: see `scheduler.waiting`.
     """
 
     completed: frozenset[str] = frozenset()
     ended_on: date | None = None
     ended_reported_at: datetime | None = None
-    channels: frozenset[str] = EVERY_CHANNEL
+    channels: frozenset[str] = CHANNELS
     later_on: date | None = None
     pauses: tuple[Pause, ...] = ()
     signs: tuple[Sign, ...] = ()
@@ -154,23 +154,27 @@ def _as_versions(schedule: Schedule | Versions) -> Versions:
 
 
 class _Past:
-    """What was sent before, looked up by the step it belongs to (a key without its copy)."""
+    """What was sent before, looked up by the step it belongs to (a key without channel and copy)."""
 
     def __init__(self, history: Iterable[Sent], zone: str) -> None:
         self.zone = zone
-        self.sent: dict[str, Sent] = {}  # the latest copy of each step that left or may have left
-        self.copies: dict[str, int] = defaultdict(int)
+        self.sent: dict[str, Sent] = {}  # the latest of each step that left or may have left, by whichever channel
+        self.copies: dict[str, int] = defaultdict(int)  # of each step by each channel
         self.keys_on: dict[date, set[str]] = defaultdict(set)
         for sent in sorted(history, key=lambda sent: sent.at):
-            step, _, copy = sent.key.rpartition("/")
+            base, _, copy = sent.key.rpartition("/")
             self.keys_on[local_date(sent.at, zone)].add(sent.key)
             if not sent.leaving:
-                self.sent[step] = sent
-                self.copies[step] = max(self.copies[step], int(copy))
+                self.sent[_without_channel(base)] = sent
+                self.copies[base] = max(self.copies[base], int(copy))
 
     def another_left(self, first: date, last: date, key: str) -> bool:
         """Whether another text left from the first local day to the last."""
         return any(first <= day <= last and keys - {key} for day, keys in self.keys_on.items())
+
+
+def _without_channel(base: str) -> str:
+    return base.rpartition("/")[0]
 
 
 def _ladder(
@@ -180,9 +184,11 @@ def _ladder(
     later_is_due = False
     judged: list[Message] = []
     for position, step in reversed(list(enumerate(_steps(visit, schedule, zone, status.later_on)))):
-        base = f"{subject}/{visit.code}/{step.code}/{step.channel}"
+        channel = _channel(step, schedule, status)
+        step = step if step.channel == channel else step.model_copy(update={"channel": channel})
+        base = f"{subject}/{visit.code}/{step.code}/{channel}"
         planned = _planned(base, position, visit, step, schedule, zone)
-        if not _has_left(planned, past.sent.get(base), schedule, status):
+        if not _has_left(planned, past.sent.get(_without_channel(base)), schedule, status):
             on_day = partial(_planned, base, position, visit, step, schedule, zone)
             planned = _waited(planned, on_day, schedule.silent_days, now=now, status=status)
         message = _judged(planned, base, schedule, now=now, later_is_due=later_is_due, past=past, status=status)
@@ -192,12 +198,19 @@ def _ladder(
     yield from reversed(judged)
 
 
+def _channel(step: Step, schedule: Schedule, status: Status) -> str:
+    """The step's own channel; where no sms reaches her, the one that the ladder names for when a phone fails."""
+    instead = schedule.ladder.when_phone_fails
+    phone_fails = step.channel == SMS and SMS not in status.channels
+    return instead if phone_fails and instead in status.channels else step.channel
+
+
 def _steps(visit: Visit, schedule: Schedule, zone: str, later_on: date | None) -> Sequence[Step]:
     """The rungs of the ladder, in the order of their days, and in its place the one she asked for, if it fits."""
     steps = schedule.ladder.steps
     if later_on is None:
         return steps
-    asked = steps[-1].model_copy(update={"code": ON_REQUEST, "day": (later_on - visit.due_on).days})
+    asked = steps[-1].model_copy(update={"code": ON_REQUEST, "day": (later_on - visit.due_on).days, "channel": SMS})
     if _planned("", 0, visit, asked, schedule, zone).send_at is None:
         return steps
     return sorted([*steps, asked], key=lambda step: (step.day, step.time))
@@ -218,12 +231,18 @@ def _waited(
     while (day := day_to_leave(planned.send_on, status.pauses)) not in (None, planned.send_on):
         planned = on_day(day)
     if silent_days is None or now is None or planned.send_at is None or planned.send_at > now:
-        return planned
+        return _over_at_a_pause(planned, status)
     while (day := day_to_leave(planned.send_on, status.pauses, status.signs, silent_days=silent_days)) is not None:
         if day == planned.send_on:
-            return planned
+            return _over_at_a_pause(planned, status)
         planned = on_day(day)
     return replace(planned, action="not_sendable", acts_at=None)
+
+
+def _over_at_a_pause(planned: Message, status: Status) -> Message:
+    """What is late when a pause begins does not go in it."""
+    begins = [instant_of(one.from_on, MIDNIGHT, planned.zone) for one in status.pauses if one.from_on > planned.send_on]
+    return replace(planned, expires_at=min([planned.expires_at, *begins])) if begins else planned
 
 
 def _planned(
@@ -272,8 +291,8 @@ def _judged(
     past: _Past,
     status: Status,
 ) -> Message | None:
-    """Rules 8 to 10. A step that left before is judged as sent, unless it moved far enough to go again."""
-    sent = past.sent.get(base)
+    """Rules 8 to 10. A step that left before, by either channel, is sent, unless it moved far enough to go again."""
+    sent = past.sent.get(_without_channel(base))
     completed = planned.visit in status.completed
     if sent is not None and _has_left(planned, sent, schedule, status):
         return _after_event(replace(planned, key=sent.key, action="already_sent", acts_at=None), sent.at, status)

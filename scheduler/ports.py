@@ -14,6 +14,8 @@ from sqlalchemy import Connection
 Then = Literal["never", "later", "stop_sender", "ask_person"]
 LINK_TOKEN = re.compile(r"/([A-Za-z0-9_-]+)(?=$|[\s?#.,!)])")  # a link's token in a text
 ReceiptStatus = Literal["accepted", "delivered", "undelivered"]
+SMS, EMAIL = "sms", "email"
+CHANNELS = frozenset({SMS, EMAIL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Letter:
     to: str = field(repr=False)
     body: str = field(repr=False)
     valid_until: datetime = field(repr=False)
+    channel: str = field(default=SMS, repr=False)
+    subject: str = field(default="", repr=False)  # of a mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Trace:
 
     to: str = field(repr=False)
     link_hash: str
+    channel: str = field(default=SMS, repr=False)
 
 
 def link_hash(token: str) -> str:
@@ -114,6 +119,14 @@ class Receipt:
     carrier_ref: str | None
     status: ReceiptStatus
     code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What is left on the account with a carrier. amount: as the carrier writes it, a decimal number."""
+
+    amount: str
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)

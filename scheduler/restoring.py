@@ -7,7 +7,7 @@ asked for what it took since then; what it names is recorded as left, and never 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from scheduler import arrows
 from scheduler.claiming import TOKEN_BYTES
 from scheduler.hours import local_date
 from scheduler.instants import utc
+from scheduler.ports import CHANNELS
 from scheduler.tables import attempt, message
 
 CLOCKS_DIFFER_BY = timedelta(minutes=5)
@@ -57,8 +58,10 @@ def record_as_left(connection: Connection, subjects: Iterable[str], at: datetime
     return key
 
 
-def give_up_between(connection: Connection, since: datetime, until: datetime) -> list[str]:
-    """Nobody can tell of the texts that were due in between: they count as sent, and are a person's.
+def give_up_between(
+    connection: Connection, since: datetime, until: datetime, channels: Collection[str] = CHANNELS
+) -> list[str]:
+    """Nobody can tell of the texts that were due in between by these channels: they count as sent, and are a person's.
 
     Returns their keys. At most one of a patient's day: the others had given way to it. Raises NaiveInstant.
     """
@@ -67,6 +70,7 @@ def give_up_between(connection: Connection, since: datetime, until: datetime) ->
         select(message)
         .where(
             message.c.state.in_(IN_QUESTION),
+            message.c.channel.in_(channels),
             message.c.send_at.between(since - CLOCKS_DIFFER_BY, until),
         )
         .order_by(message.c.send_at.desc(), message.c.position.desc())

@@ -10,7 +10,7 @@ import pytest
 
 from tests import databases
 
-MEANT_FOR_TESTS = {"EPRO_TEST_DSN", "EPRO_ORACLES"}
+MEANT_FOR_TESTS = {"EPRO_TEST_DSN", "EPRO_ORACLES", "EPRO_PRISM"}
 for _name in [name for name in os.environ if name.startswith("EPRO_") and name not in MEANT_FOR_TESTS]:
     del os.environ[_name]  # what a developer's own installation is set to is not what is tested
 

@@ -1,4 +1,9 @@
-"""Where is the likelihood highest, and is that a maximum?"""
+"""Where is the likelihood highest, and is that a maximum?
+
+The first search is the one of R's mmrm, step for step: L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995) with the same
+parameters, start and rule to stop. It ends a little below the top, at the same point as R's, so that digits agree.
+Where that is no maximum, and where all patients have the same visits, trust-region Newton steps go to the very top.
+"""
 
 from dataclasses import dataclass, field
 
@@ -9,6 +14,9 @@ from analysis.mmrm.covariances import Numbers
 from analysis.mmrm.likelihood import CrossProducts, Likelihood, Point
 from analysis.results import CannotEstimate
 
+MEMORY, LEAST_GAIN, MOST_STEPS = 5, 1e7 * np.finfo(np.float64).eps, 100  # R's lmm, factr and maxit
+FIRST_AUTOREGRESSIVE = 0.5  # where R starts the parameter of ar1 and ar1h; all others at 0
+LEFT = 1e-5  # of the log likelihood may be left to gain at R's point; beyond it the search goes on
 STEEPEST = 1e-5  # of the deviance, by log scales and correlations
 STARTS = (0.2, 0.9)  # share of independence mixed into the moments
 LARGEST = 30.0  # a parameter of C beyond it is a correlation of 0.9994
@@ -47,11 +55,59 @@ class _Visited:
             raise StopIteration
 
 
-def maximised(likelihood: Likelihood) -> Point:
-    """The maximum, by trust-region Newton steps from several starts, the first that ends in a maximum.
+class _NotFinite(Exception):
+    """The search came to a point without a likelihood."""
 
-    Raises CannotEstimate when none does, and says what was found instead.
+
+def maximised(likelihood: Likelihood, outcome_scale: float = 1.0, constant: float = 0.0) -> Point:
+    """The maximum: R's search first, then trust-region Newton steps from several starts, the first that ends in one.
+
+    outcome_scale: what 1 in the likelihood's outcome is in the units in which R would search. constant: to add to the
+    deviance for that of these units.
+    Raises CannotEstimate when no search ends in a maximum, and says what was found instead.
     """
+    alike = len(likelihood.data.seen) == 1  # then t-tests and covariance analysis are the same to the last digit
+    point = None if alike else _where_r_stops(likelihood, float(np.log(outcome_scale)), constant)
+    return _by_newton(likelihood) if point is None else point
+
+
+def _where_r_stops(likelihood: Likelihood, log_scale: float, constant: float) -> Point | None:
+    """The end of L-BFGS-B from the identity matrix; None where that is no maximum."""
+    structure = likelihood.structure
+    origin = np.zeros(structure.size)
+    origin[: structure.scales] = log_scale
+
+    def half_deviance(theta: Numbers) -> tuple[float, Numbers]:
+        point = likelihood.at(theta - origin)
+        if point is None:
+            raise _NotFinite
+        return (point.deviance + constant) / 2, point.gradient / 2
+
+    start = np.zeros(structure.size)
+    if structure.code in ("ar1", "ar1h"):
+        start[structure.scales :] = FIRST_AUTOREGRESSIVE
+    limits = {"maxcor": MEMORY, "ftol": LEAST_GAIN, "gtol": 0.0, "maxiter": MOST_STEPS}
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = minimize(half_deviance, start, jac=True, method="L-BFGS-B", options=limits)
+    except _NotFinite:
+        return None
+    theta = found.x - origin
+    point = likelihood.at(theta)
+    return point if point is not None and _is_near_the_top(point) else _judged(likelihood, theta)[1]
+
+
+def _is_near_the_top(point: Point) -> bool:
+    if _is_at_the_edge(point.of, point.theta):
+        return False
+    try:
+        root = np.linalg.cholesky(point.hessian)
+    except np.linalg.LinAlgError:
+        return False
+    return bool((np.linalg.solve(root, point.gradient) ** 2).sum() / 4 < LEFT)
+
+
+def _by_newton(likelihood: Likelihood) -> Point:
     found = "no start has a finite likelihood"
     moments = _moments(likelihood.data)
     for share in STARTS:

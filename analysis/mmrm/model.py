@@ -191,7 +191,10 @@ def fit(
     for structure in _order(code, fallback):
         try:
             _check_numbers(structure, read)
-            point = maximised(Likelihood(scaled.products, Structure(structure, len(read.levels)), reml))
+            likelihood = Likelihood(scaled.products, Structure(structure, len(read.levels)), reml)
+            unit = scaled.unit
+            constant = scaled.deviance_shift(reml=reml, unit=unit)
+            point = maximised(likelihood, scaled.outcome_scale / unit, constant)
         except CannotEstimate as error:
             refused[structure] = str(error)
             continue
@@ -242,7 +245,7 @@ def _result(
     point: Point,
     refused: dict[str, str],
 ) -> MMRM:
-    shift = scaled.deviance_shift[int(reml)]
+    shift = scaled.deviance_shift(reml=reml)
     levels = pd.Index(read.levels, name=read.visit)
     return MMRM(
         formula=formula,

@@ -27,12 +27,18 @@ class Scaled:
     outcome_scale: float
 
     @property
-    def deviance_shift(self) -> Numbers:
-        """(2,) to add to the deviance of these for that of the data: maximum likelihood, restricted likelihood."""
+    def unit(self) -> float:
+        """The power of ten in which the outcome's spread is nearest to 10: in it the maximum is looked for.
+
+        Scores from 0 to 100 keep their own unit, as in R; the outcome in grams or in tonnes gives the same answer.
+        """
+        return float(10.0 ** np.round(np.log10(self.outcome_scale / 10)))
+
+    def deviance_shift(self, *, reml: bool, unit: float = 1.0) -> float:
+        """To add to the deviance of these for that of the data, the outcome being counted in units."""
         n, p = self.products.rows, len(self.scale)
-        log = 2 * np.log(self.outcome_scale)
-        columns = 2 * np.log(self.outcome_scale / self.scale).sum()
-        return np.array([n * log, (n - p) * log + columns])
+        columns = 2 * np.log(self.outcome_scale / self.scale).sum() if reml else 0.0
+        return float((n - p * reml) * 2 * np.log(self.outcome_scale / unit) + columns)
 
 
 def reduced(whole: Design) -> tuple[Design, Scaled]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.results import BadInput, CannotEstimate
+from analysis.results import BadInput, CannotEstimate, rows_of
 
 Numbers = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -26,10 +26,10 @@ def outcome(time: ArrayLike, event: ArrayLike) -> tuple[Numbers, Mask]:
         raise BadInput(f"time has shape {times.shape}, event {flags.shape}.\n  Give one number of each per patient.")
     bad = ~(times >= 0) | ~np.isfinite(times)
     if bad.any():
-        raise BadInput(f"time is missing, infinite or negative in rows {_shown(bad)}.\n  Give times from 0 on.")
+        raise BadInput(f"time is missing, infinite or negative in rows {rows_of(bad)}.\n  Give times from 0 on.")
     if pd.isna(flags).any() or not np.isin(flags, (0, 1)).all():
         strange = pd.isna(flags) | ~np.isin(flags, (0, 1))
-        raise BadInput(f"event is neither true nor false in rows {_shown(strange)}.\n  Give True or False.")
+        raise BadInput(f"event is neither true nor false in rows {rows_of(strange)}.\n  Give True or False.")
     return times, flags.astype(np.bool_)
 
 
@@ -41,7 +41,7 @@ def started(start: ArrayLike | None, times: Numbers) -> Numbers:
     if begun.shape != times.shape:
         raise BadInput(f"start has shape {begun.shape}, time {times.shape}.\n  Give one number of each per row.")
     if (bad := ~(begun < times)).any():
-        raise BadInput(f"start is missing or not before time in rows {_shown(bad)}.\n  Give stretches that last.")
+        raise BadInput(f"start is missing or not before time in rows {rows_of(bad)}.\n  Give stretches that last.")
     return begun
 
 
@@ -56,14 +56,9 @@ def labels(parts: Sequence[tuple[str, Any]], n: int) -> Labels:
             raise BadInput(f"{name} has {len(frame)} rows, time has {n}.\n  Give one label per patient.")
         for column in frame.columns:
             if (gaps := frame[column].isna()).any():
-                raise BadInput(f"{column} is missing in rows {_shown(gaps)}.\n  Give a label to every patient.")
+                raise BadInput(f"{column} is missing in rows {rows_of(gaps)}.\n  Give a label to every patient.")
             columns.append(frame[column].astype(object).reset_index(drop=True))
     if not columns:
         return np.full(n, "all", dtype=object)
     joined = [", ".join(map(str, values)) for values in zip(*columns, strict=True)]
     return np.array(joined, dtype=object)
-
-
-def _shown(mask: Any) -> str:
-    rows = np.flatnonzero(np.asarray(mask)).tolist()
-    return ", ".join(map(str, rows[:5])) + (" ..." if len(rows) > 5 else "")

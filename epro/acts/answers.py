@@ -16,13 +16,12 @@ from epro.acts.links import SELF, TABLET, Opened
 from epro.acts.replanning import replan
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
-from epro.store.audit import Actor, Entry, entry
+from epro.store.audit import PATIENT, Actor, Entry, entry
 from epro.store.models import Answer, Assessment, Form
 from questionnaires.branching import overtaken
 
 ANSWERED, SKIPPED, NOT_APPLICABLE = "answered", "skipped", "not_applicable"
 BY_RULE = "rule"  # of an answer that a gate, closed afterwards, made not applicable
-PATIENT = "patient"
 HELPED, PROXY, NOT_SAID = "self_helped", "proxy", "not_said"
 MODES_ASKED = (
     (SELF, N_("I do, by myself")),

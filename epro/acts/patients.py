@@ -13,18 +13,20 @@ from sqlalchemy import Connection
 
 import scheduler
 from epro.acts import links, second_step
-from epro.acts.enrolment import Enrolment, today, wrong_allocation, wrong_date, wrongs_of
+from epro.acts.enrolment import Enrolment, today, wrong_allocation, wrong_date, wrong_email, wrongs_of
 from epro.acts.replanning import plan_of, replan
 from epro.protocol import CONSENT, RANDOMISATION, Protocol
 from epro.refusals import N_, NoSuchPatient, Refusal, Wrong
 from epro.store import facts
 from epro.store.audit import Actor, Entry, entry
-from epro.store.contacts import Cipher, NotAMobile, parse_mobile
+from epro.store.codewords import new_word
+from epro.store.contacts import Cipher, NotAMobile, parse_email, parse_mobile
 from epro.store.facts import Facts
-from epro.store.models import Allocation, Contact, Patient, PatientEvent
+from epro.store.models import Allocation, CodeWord, Contact, Patient, PatientEvent
 from epro.versions import versions_of
 from scheduler import ledger
 from scheduler.changes import Changes
+from scheduler.ports import CHANNELS, EMAIL, SMS
 
 HAPPENINGS = (facts.SURGERY, facts.DISCHARGE, facts.PROGRESSION, facts.SEEN_ALIVE)
 
@@ -49,8 +51,11 @@ def enrol(
         happened(opened, asked.subject, CONSENT, asked.consented_on)
         permission = facts.TEXTS_ALLOWED if asked.texts_allowed else facts.TEXTS_REFUSED
         happened(opened, asked.subject, permission, asked.consented_on)
+        opened.insert(CodeWord, subject=asked.subject, word=cipher.encrypt(new_word(asked.language)))
         if asked.phone:
-            _keep_number(opened, cipher, asked.subject, parse_mobile(asked.phone, protocol.trial.country))
+            _keep_address(opened, cipher, asked.subject, SMS, parse_mobile(asked.phone, protocol.trial.country))
+        if asked.email:
+            _keep_address(opened, cipher, asked.subject, EMAIL, parse_email(asked.email))
         if asked.second_step:
             second_step.keep(opened, cipher, asked.subject, protocol.trial.identity_step, asked.second_step)
         if asked.randomised_on and asked.arm:
@@ -178,13 +183,46 @@ def allow_texts(
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
-def opt(connection: Connection, protocol: Protocol, subject: str, *, out: bool, by: Actor, now: datetime) -> Changes:
+def opt(
+    connection: Connection,
+    protocol: Protocol,
+    subject: str,
+    *,
+    out: bool,
+    by: Actor,
+    now: datetime,
+    channels: frozenset[str] = CHANNELS,
+) -> Changes:
     """Keep what a patient said by STOP or START, or what the carrier says she said to it."""
     known = known_patient(connection, subject)
     kind = facts.OPTED_OUT if out else facts.OPTED_IN
+    named = None if channels == CHANNELS else ",".join(sorted(channels))
+    with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
+        happened(opened, subject, kind, today(protocol, now), value=named)
+        return replan(connection, protocol, subject, entry=opened, now=now)
+
+
+def lose_reach(
+    connection: Connection,
+    protocol: Protocol,
+    subject: str,
+    channel: str,
+    *,
+    by: Actor,
+    now: datetime,
+    never_left: str | None = None,
+) -> None:
+    """Keep that what is sent to the address in use does not arrive; it holds until she has another one.
+
+    never_left: as in `replan`.
+    """
+    known = known_patient(connection, subject)
+    if known.fails(channel) or channel not in known.contacts:
+        return
+    kind = facts.FAILS[channel]
     with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
         happened(opened, subject, kind, today(protocol, now))
-        return replan(connection, protocol, subject, entry=opened, now=now)
+        replan(connection, protocol, subject, entry=opened, now=now, never_left=never_left)
 
 
 def ask_later(connection: Connection, protocol: Protocol, subject: str, *, by: Actor, now: datetime) -> Changes:
@@ -205,11 +243,39 @@ def change_number(
     except NotAMobile as error:
         raise Refusal([Wrong("phone", error.message, error.values)]) from None
     with entry(connection, chain=known.site, action="number changed", by=by, at=now) as opened:
-        if known.contact is not None:
-            opened.update(Contact, known.contact, until_at=now)
-            links.revoke_all(connection, subject, entry=opened, now=now)
-        _keep_number(opened, cipher, subject, e164)
-        return replan(connection, protocol, subject, entry=opened, now=now)
+        return _change_address(connection, protocol, cipher, known, SMS, e164, opened)
+
+
+def change_email(
+    connection: Connection, protocol: Protocol, cipher: Cipher, subject: str, *, email: str, by: Actor, now: datetime
+) -> Changes:
+    """Give a patient another e-mail address, or none (""). Links sent before are closed. Raises Refusal."""
+    known = known_patient(connection, subject)
+    wrongs = list(wrong_email(protocol, email)) if email else []
+    if wrongs:
+        raise Refusal(wrongs)
+    with entry(connection, chain=known.site, action="e-mail address changed", by=by, at=now) as opened:
+        return _change_address(
+            connection, protocol, cipher, known, EMAIL, parse_email(email) if email else None, opened
+        )
+
+
+def _change_address(
+    connection: Connection,
+    protocol: Protocol,
+    cipher: Cipher,
+    known: Facts,
+    channel: str,
+    address: str | None,
+    opened: Entry,
+) -> Changes:
+    """Another address of one channel, or none any more."""
+    if channel in known.contacts:
+        opened.update(Contact, known.contacts[channel].id, until_at=opened.at)
+        links.revoke_all(connection, known.subject, entry=opened, now=opened.at)
+    if address is not None:
+        _keep_address(opened, cipher, known.subject, channel, address)
+    return replan(connection, protocol, known.subject, entry=opened, now=opened.at)
 
 
 def deny(connection: Connection, protocol: Protocol, subject: str, *, number: bool, by: Actor, now: datetime) -> None:
@@ -222,8 +288,8 @@ def deny(connection: Connection, protocol: Protocol, subject: str, *, number: bo
     with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
         happened(opened, subject, kind, today(protocol, now))
         links.revoke_all(connection, subject, entry=opened, now=now)
-        if number and known.contact is not None:
-            opened.update(Contact, known.contact, until_at=now)
+        if number and SMS in known.contacts:
+            opened.update(Contact, known.contacts[SMS].id, until_at=now)
         replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -273,13 +339,13 @@ def happened(
     )
 
 
-def _keep_number(opened: Entry, cipher: Cipher, subject: str, e164: str) -> None:
+def _keep_address(opened: Entry, cipher: Cipher, subject: str, channel: str, address: str) -> None:
     opened.insert(
         Contact,
         subject=subject,
-        kind="sms",
-        address=cipher.encrypt(e164),
-        address_hash=cipher.digest(e164),
+        kind=channel,
+        address=cipher.encrypt(address),
+        address_hash=cipher.digest(address),
         from_at=opened.at,
         until_at=None,
     )

@@ -52,18 +52,30 @@ def status_of(known: Facts) -> Status:
         completed=known.completed,
         ended_on=known.ended.on if known.ended else None,
         ended_reported_at=known.first_told_of_end_at,
-        channels=frozenset({"sms"}) if known.may_be_texted else frozenset(),
+        channels=known.channels,
         later_on=known.later_on,
         pauses=known.pauses,
         signs=known.signs,
     )
 
 
-def replan(connection: Connection, protocol: Protocol, subject: str, *, entry: Entry, now: datetime) -> Changes:
-    """Plan a patient anew and write the difference, in the caller's transaction and audit entry."""
+def replan(
+    connection: Connection,
+    protocol: Protocol,
+    subject: str,
+    *,
+    entry: Entry,
+    now: datetime,
+    never_left: str | None = None,
+) -> Changes:
+    """Plan a patient anew and write the difference, in the caller's transaction and audit entry.
+
+    never_left: the key of a message that is about to be recorded as surely not sent.
+    """
     facts.lock(connection, subject)
     known = facts.facts_of(connection, [subject])[subject]
-    plan = plan_of(versions_of(connection), known, ledger.history(connection, subject), now)
+    history = [sent for sent in ledger.history(connection, subject) if sent.key != never_left]
+    plan = plan_of(versions_of(connection), known, history, now)
     _write_windows(connection, plan, entry)
     return scheduler.apply(connection, plan, now)
 

@@ -21,7 +21,7 @@ from epro.store.audit import TRIAL_CHAIN, Actor, Entry, entry
 from epro.store.contacts import Cipher
 from epro.store.models import Contact, Link, Patient, Restored
 from scheduler import restoring
-from scheduler.ports import CannotTell, Listed
+from scheduler.ports import CHANNELS, EMAIL, CannotTell, Listed
 
 
 class SendingIsOff(RuntimeError):
@@ -77,13 +77,15 @@ def settle(
 
     listed: what the carrier took since the backup. Raises Refusal where no restore waits to be settled.
     """
-    if unsettled(connection) is None:
+    row = unsettled(connection)
+    if row is None:
         raise Refusal([Wrong("", N_("This database was not restored from a backup, or that has been settled."))])
     if isinstance(listed, CannotTell):
         return Settled(0, (), (), could_tell=False)
     with entry(connection, chain=TRIAL_CHAIN, action="restore looked into", by=by, at=now) as opened:
         settled = _place(connection, cipher, listed)
         if settled.all_placed:
+            _give_up(connection, row, could_tell=True)
             _let_go(connection, protocol, opened, now)
     return settled
 
@@ -99,9 +101,15 @@ def release(
     if row is None:
         raise Refusal([Wrong("", N_("This database was not restored from a backup, or that has been settled."))])
     with entry(connection, chain=TRIAL_CHAIN, action="restore released", by=by, at=now, reason=reason) as opened:
-        untold = [] if could_tell else restoring.give_up_between(connection, row.backup_at, row.restored_at)
+        untold = _give_up(connection, row, could_tell)
         _let_go(connection, protocol, opened, now)
     return untold
+
+
+def _give_up(connection: Connection, row: Row[Any], could_tell: bool) -> list[str]:
+    """What was due since the backup and nobody can tell of: never a mail, for no mail server can be asked."""
+    channels = {EMAIL} if could_tell else CHANNELS
+    return restoring.give_up_between(connection, row.backup_at, row.restored_at, channels)
 
 
 def _place(connection: Connection, cipher: Cipher, listed: Sequence[Listed]) -> Settled:

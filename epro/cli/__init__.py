@@ -22,8 +22,12 @@ COMMANDS = {  # command: (module, one line of help)
     "report": ("exporting", "Analyse a trial folder and write the report."),
     "score": ("scoring", "Score a file of answers; no trial and no server needed."),
     "wording": ("wording", "Write, check, import and list the words of questionnaires."),
+    "verify": ("recording", "Hold the audit trail against its hashes, its anchors and the data."),
+    "archive": ("recording", "Write everything that must be kept for 25 years, with the means to check it."),
+    "erase": ("recording", "Take a patient's number out of everything that is live."),
+    "redact": ("recording", "Empty a value of the audit trail that should never have been written."),
     "users": ("users", "Add and list staff accounts."),
-    "keys": ("users", "Make keys for a new installation."),
+    "keys": ("users", "Make keys, and put everything under the newest."),
 }
 
 

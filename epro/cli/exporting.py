@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from epro.cli.serving import released
+from epro.acts.looking import looked
+from epro.cli.serving import COMMAND, released
 from epro.opening import open_house
 from epro.settings import read_settings
+from epro.store.database import writing
 
 
 @click.command()
@@ -21,12 +23,17 @@ def export(folder: Path, as_json: bool) -> None:
 
     Example: epro export trial-folder
     """
+    from analysis.manifest import MANIFEST
     from epro.queries.export import export as write
+    from epro.record.epro_verify import sha256_of
 
     house = released(open_house(read_settings()))
     with Console(stderr=True).status("Exporting"):
         trial = write(house, folder, now=house.clock())
     counts = {"subjects": len(trial.subjects), "forms": len(trial.forms), "answers": len(trial.answers)}
+    detail = {"rows": counts, "sha256": sha256_of(folder / MANIFEST)}
+    with writing(house.engine) as connection:
+        looked(connection, "export", list(trial.subjects["subject"]), by=COMMAND, now=house.clock(), detail=detail)
     click.echo(
         json.dumps(counts) if as_json else f"{folder}: " + ", ".join(f"{n} {name}" for name, n in counts.items())
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from dataclasses import replace
 
 import click
 
@@ -14,7 +13,9 @@ from epro.house import House
 from epro.opening import (
     carrier_of,
     chores_of,
+    every_carrier_of,
     hands_of,
+    in_force,
     letters_of,
     open_house,
     pace_of,
@@ -25,7 +26,7 @@ from epro.settings import Settings, read_settings
 from epro.store.audit import Actor
 from epro.store.database import reading, writing
 from epro.store.migrating import migrate, newest_revision, revision_of
-from epro.versions import versions_of
+from epro.store.sealing import grant
 from scheduler.ports import CannotTell, Carrier, Listed, Listing
 from scheduler.restoring import CLOCKS_DIFFER_BY
 
@@ -37,8 +38,12 @@ class NotReleased(click.ClickException):
 
 
 @click.command(name="release")
-def release_() -> None:
+@click.option("--role", help="A PostgreSQL role that owns nothing: it is given what the service needs and no more.")
+def release_(role: str | None) -> None:
     """Bring the database to this version and take the trial file in.
+
+    On PostgreSQL run this as the owner of the tables, and the service under a ROLE of its own. That one can add to the
+    record, and can neither change nor remove what stands there, nor take away the triggers that hold it to that.
 
     Example: EPRO_DATABASE_URL=postgresql://epro@db/epro epro release
     """
@@ -48,10 +53,14 @@ def release_() -> None:
     settings = read_settings()
     check(settings.trial, on=system_clock().date())
     house = open_house(settings)
+    if role and house.engine.dialect.name != "postgresql":
+        raise click.BadParameter("SQLite has no roles; leave this out.", param_hint="--role")
     migrate(house.engine)
     with writing(house.engine) as connection:
         refuse_changed_words(connection, house.protocol)
         n = adopt(connection, house.protocol, by=COMMAND, now=house.clock())
+        if role:
+            grant(connection, role)
     click.echo(f"The database is ready: schema {newest_revision()}, {house.protocol.trial.code} version {n}.")
 
 
@@ -90,7 +99,7 @@ def clock(after_restore: bool, decided_by: str | None) -> None:
         house.engine,
         sending_clock(house.engine),
         letters_of(house),
-        carrier,
+        every_carrier_of(house, carrier),
         every_seconds=house.settings.tick_seconds,
         pace=pace_of(house),
         hands=hands_of(house),
@@ -145,8 +154,7 @@ def released(house: House) -> House:
         if not refuse_another_file(connection, house.protocol):
             raise NotReleased("The database has no trial file yet. Run `epro release` first.")
         refuse_changed_words(connection, house.protocol)
-        versions = versions_of(connection)
-    return replace(house, protocol=replace(house.protocol, versions=versions))
+    return in_force(house)
 
 
 commands = {"release": release_, "serve": serve, "clock": clock}

@@ -8,12 +8,13 @@ from datetime import datetime
 
 import click
 
+from epro.acts.looking import looked
 from epro.acts.patients import known_patient
-from epro.cli.serving import released
+from epro.cli.serving import COMMAND, released
 from epro.opening import open_house
 from epro.queries.stopped import PERHAPS_LEFT, proof
 from epro.settings import read_settings
-from epro.store.database import reading
+from epro.store.database import reading, writing
 from scheduler.ledger import Text
 
 
@@ -31,6 +32,8 @@ def stopped(subject: str, as_json: bool) -> None:
     with reading(house.engine) as connection:
         known_patient(connection, subject)
         found = proof(connection, subject)
+    with writing(house.engine) as connection:
+        looked(connection, "stopped", [subject], by=COMMAND, now=house.clock())
     if as_json:
         left = [_named(text) for text in found.left]
         click.echo(json.dumps({"subject": subject, "pending": found.pending, "left": left}))

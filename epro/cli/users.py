@@ -1,4 +1,4 @@
-"""`epro users` and `epro keys`: staff accounts, and keys for a new installation."""
+"""`epro users` and `epro keys`: staff accounts, and the keys of an installation."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def list_(as_json: bool) -> None:
 
 @click.group()
 def keys() -> None:
-    """Make keys for a new installation."""
+    """Make keys, and put everything under the newest."""
 
 
 @keys.command()
@@ -79,6 +79,36 @@ def new() -> None:
     """
     click.echo(f"EPRO_SECRET_KEY={secrets.token_urlsafe(48)}")
     click.echo(f"EPRO_CONTACT_KEYS={Fernet.generate_key().decode()}")
+
+
+@keys.command()
+@click.option("--json", "as_json", is_flag=True)
+def rotate(as_json: bool) -> None:
+    """Put every number and every reply under the first of EPRO_CONTACT_KEYS, so that the older keys can go.
+
+    First set EPRO_CONTACT_KEYS=NEW,OLD and restart every process; then run this; then take OLD away. For sessions: set
+    EPRO_SECRET_KEY to a new one and EPRO_OLD_SECRET_KEYS to the old one, and take that away after a working day.
+
+    Example: epro keys rotate
+    """
+    from cryptography.fernet import InvalidToken
+
+    from epro.acts.rotation import rotate as put_under_the_newest
+
+    house = released(open_house(read_settings()))
+    try:
+        with writing(house.engine) as connection:
+            done = put_under_the_newest(connection, house.cipher, by=COMMAND, now=house.clock())
+    except InvalidToken:
+        raise click.ClickException(
+            "Something was written under a key that is not among EPRO_CONTACT_KEYS. Nothing was changed; add that key."
+        ) from None
+    if as_json:
+        click.echo(json.dumps({"changed": done.changed, "rows": done.rows}))
+        return
+    click.echo(f"{done.changed} of {done.rows} rows were put under the first key; the others stand under it already.")
+    if len(house.settings.contact_keys) > 1:
+        click.echo("The older keys can be taken out of EPRO_CONTACT_KEYS. Older backups still want them.")
 
 
 commands = {"users": users, "keys": keys}

@@ -10,7 +10,7 @@ from typing import Protocol as Shape
 from epro.store.facts import Facts
 from scheduler import arrows
 
-NO_PERMISSION, OPTED_OUT, NO_NUMBER = "no_permission", "opted_out", "no_number"
+NO_PERMISSION, OPTED_OUT, NO_NUMBER, FAILS = "no_permission", "opted_out", "no_number", "fails"
 MISCARRIED = frozenset({arrows.UNDELIVERED, arrows.REFUSED, arrows.UNKNOWN, arrows.GIVEN_UP})
 NOT_YET_SENT = frozenset({arrows.CLAIMED, arrows.WITHHELD})
 
@@ -71,14 +71,16 @@ def why_unreachable(patient: Facts, sending: Sending, *, started: bool) -> tuple
         for reason, holds in (
             (NO_PERMISSION, not patient.texts_allowed),
             (OPTED_OUT, patient.opted_out),
-            (NO_NUMBER, patient.contact is None),
+            (NO_NUMBER, not patient.contacts),
         )
         if holds
     ]
-    if standing:
+    if standing and not patient.channels:
         return tuple(standing)
     if sending.last_state is not None and sending.last_state in MISCARRIED:
         return (sending.last_state,)
+    if not patient.channels and any(patient.fails(channel) for channel in patient.contacts):
+        return (FAILS,)
     return (arrows.NOT_SENDABLE,) if sending.impossible else ()
 
 

@@ -16,6 +16,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
+from epro.store.audit import canonical, tell_of_a_refusal
+from epro.store.locks import LockedData
+
 BUSY_TIMEOUT_MS = 10_000
 SQLITE_PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "recursive_triggers=ON")
 
@@ -31,7 +34,7 @@ def open_engine(url: str, *, durable: bool = True) -> Engine:
         address = address.set(drivername="postgresql+psycopg")
     sqlite = address.get_backend_name() == "sqlite"
     options: dict[str, Any] = {} if sqlite else {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10}
-    engine = create_engine(address, hide_parameters=True, **options)
+    engine = create_engine(address, hide_parameters=True, json_serializer=canonical, **options)
     if sqlite:
         _prepare_sqlite(engine, "FULL" if durable else "OFF")
     return engine
@@ -52,9 +55,17 @@ def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that may write: committed at the end, undone as a whole when anything raises."""
-    with _turn(engine), engine.begin() as connection:
-        yield connection
+    """A transaction that may write: committed at the end, undone as a whole when anything raises.
+
+    That somebody tried to change what is locked is then put into the trail.
+    """
+    try:
+        with _turn(engine), engine.begin() as connection:
+            yield connection
+    except LockedData as refused:
+        with _turn(engine), engine.begin() as connection:
+            tell_of_a_refusal(connection, refused.tried)
+        raise
 
 
 _turns: WeakKeyDictionary[Engine, Lock] = WeakKeyDictionary()

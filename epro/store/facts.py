@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from epro.store.models import Assessment, Contact, Patient, PatientEvent
+from scheduler.ports import CHANNELS, EMAIL, SMS
 from scheduler.waiting import Pause, Sign
 
 CONSENT, RANDOMISATION, SURGERY, PROGRESSION = "consent", "randomisation", "surgery", "progression"
@@ -19,6 +20,7 @@ DISCHARGE = "discharge"  # from hospital
 DEATH, WITHDRAWAL = "death", "withdrawal"
 TEXTS_ALLOWED, TEXTS_REFUSED = "texts_allowed", "texts_refused"
 OPTED_OUT, OPTED_IN = "opted_out", "opted_in"
+FAILS = {SMS: "sms_fails", EMAIL: "email_fails"}  # what is sent there does not arrive; holds until a new address
 SEEN_ALIVE = "seen_alive"
 ASKED_LATER = "asked_later"  # to be reminded once more, the day after
 NOT_ME, WRONG_NUMBER = "not_me", "wrong_number"  # said by somebody who opened a link
@@ -43,6 +45,14 @@ class Happened:
 
 
 @dataclass(frozen=True)
+class InUse:
+    """An address in use, by its row."""
+
+    id: int
+    from_at: datetime
+
+
+@dataclass(frozen=True)
 class Facts:
     """One patient as known now. Holds no address.
 
@@ -57,7 +67,7 @@ class Facts:
     enrolled_at: datetime
     strata: Mapping[str, str]
     events: Mapping[str, Happened]
-    contact: int | None
+    contacts: Mapping[str, InUse]  # by channel
     completed: frozenset[str] = field(default_factory=frozenset)
     standing: tuple[Happened, ...] = ()
     reached_from: datetime | None = None
@@ -149,19 +159,43 @@ class Facts:
         return self._latest(TEXTS_ALLOWED, TEXTS_REFUSED) == TEXTS_ALLOWED
 
     @property
+    def stopped(self) -> frozenset[str]:
+        """The channels that she ended by STOP, and has not begun again."""
+        ended: frozenset[str] = frozenset()
+        for event in self.standing:
+            if event.kind == OPTED_OUT:
+                ended |= channels_named(event.value)
+            elif event.kind == OPTED_IN:
+                ended -= channels_named(event.value)
+        return ended
+
+    @property
     def opted_out(self) -> bool:
-        return self._latest(OPTED_OUT, OPTED_IN) == OPTED_OUT
+        """Whether she ended every channel by which she could be reached."""
+        return bool(self.stopped) and self.stopped >= (set(self.contacts) or {SMS})
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """Those by which she may be reached now, and that are not known to fail."""
+        if not self.texts_allowed or self.ended is not None:
+            return frozenset()
+        return frozenset(channel for channel in self.contacts.keys() - self.stopped if not self.fails(channel))
 
     @property
     def denied(self) -> str | None:
         """NOT_ME or WRONG_NUMBER, until she has been spoken to or has another number."""
-        if self.contact is None and WRONG_NUMBER in self.events:
+        if SMS not in self.contacts and WRONG_NUMBER in self.events:
             return WRONG_NUMBER
         return NOT_ME if self._latest(NOT_ME, SEEN_ALIVE, CONSENT) == NOT_ME else None
 
     @property
     def may_be_texted(self) -> bool:
-        return self.texts_allowed and not self.opted_out and self.contact is not None and self.ended is None
+        return bool(self.channels)
+
+    def fails(self, channel: str) -> bool:
+        """Whether what is sent to the address in use is known not to arrive."""
+        told, in_use = self.events.get(FAILS[channel]), self.contacts.get(channel)
+        return told is not None and in_use is not None and told.reported_at >= in_use.from_at
 
     def with_day(self, kind: str, on: date) -> Facts:
         """The same patient, had this event happened on another day."""
@@ -188,7 +222,7 @@ def facts_of(connection: Connection, subjects: Iterable[str] | None = None) -> d
             enrolled_at=row.enrolled_at,
             strata=row.strata,
             events={event.kind: event for event in standing[row.subject]},
-            contact=contacts.get(row.subject),
+            contacts=contacts.get(row.subject, {}),
             completed=frozenset(completed[row.subject]),
             standing=tuple(standing[row.subject]),
             reached_from=reached_from.get(row.subject),
@@ -215,6 +249,11 @@ def _among(column: InstrumentedAttribute[str], wanted: Sequence[str] | None) -> 
     return [] if wanted is None else [column.in_(wanted)]
 
 
+def channels_named(value: str | None) -> frozenset[str]:
+    """The channels that a STOP or START speaks of; every one where it names none."""
+    return frozenset(value.split(",")) if value else CHANNELS
+
+
 def _standing(connection: Connection, wanted: Sequence[str] | None) -> dict[str, list[Happened]]:
     """Every event that was neither undone nor corrected. What corrected it may itself be undone: then it stands."""
     statement = select(PatientEvent.__table__).where(*_among(PatientEvent.subject, wanted)).order_by(PatientEvent.id)
@@ -229,11 +268,16 @@ def _standing(connection: Connection, wanted: Sequence[str] | None) -> dict[str,
     return found
 
 
-def _contacts(connection: Connection, wanted: Sequence[str] | None) -> tuple[dict[str, int], dict[str, datetime]]:
-    """The contact in use, and since when there has been one."""
-    columns = (Contact.subject, Contact.id, Contact.from_at, Contact.until_at)
+def _contacts(
+    connection: Connection, wanted: Sequence[str] | None
+) -> tuple[dict[str, dict[str, InUse]], dict[str, datetime]]:
+    """The addresses in use, by channel, and since when there has been any."""
+    columns = (Contact.subject, Contact.kind, Contact.id, Contact.from_at, Contact.until_at)
     rows = connection.execute(select(*columns).where(*_among(Contact.subject, wanted)).order_by(Contact.id)).all()
-    in_use = {row.subject: row.id for row in rows if row.until_at is None}
+    in_use: dict[str, dict[str, InUse]] = defaultdict(dict)
+    for row in rows:
+        if row.until_at is None:
+            in_use[row.subject][row.kind] = InUse(row.id, row.from_at)
     return in_use, {row.subject: row.from_at for row in reversed(rows)}
 
 

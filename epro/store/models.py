@@ -48,6 +48,7 @@ def _entry() -> ForeignKey:
     return ForeignKey("audit.id", deferrable=True, initially="DEFERRED")
 
 
+ERASED = ""  # in place of an address, its keyed hash, or the words of a reply
 Subject = Annotated[str, mapped_column(ForeignKey("patient.subject"))]
 Entry = Annotated[str, mapped_column(_entry(), index=True)]
 Serial = Annotated[int, mapped_column(primary_key=True, autoincrement=True)]
@@ -125,7 +126,7 @@ class Contact(Base):
 
     id: Mapped[Serial]
     subject: Mapped[Subject] = mapped_column(index=True)
-    kind: Mapped[str]  # sms
+    kind: Mapped[str]  # sms | email
     address: Mapped[str] = mapped_column(Text)  # encrypted
     address_hash: Mapped[str] = mapped_column(index=True)  # keyed
     from_at: Mapped[datetime]
@@ -171,8 +172,18 @@ class Miss(Base):
     at: Mapped[datetime]
 
 
+class CodeWord(Base):
+    """The word by which a patient knows a text of ours, encrypted."""
+
+    __tablename__ = "code_word"
+
+    subject: Mapped[str] = mapped_column(ForeignKey("patient.subject"), primary_key=True)
+    word: Mapped[str] = mapped_column(Text)
+    entry: Mapped[Entry]
+
+
 class Reply(Base):
-    """A text that came in. Append only."""
+    """A text that came in. Its words and its sender can be erased, and nothing else of it changed."""
 
     __tablename__ = "reply"
 
@@ -270,7 +281,10 @@ class Link(Base):
 
 
 class Audit(Base):
-    """One act of one person, with every change it made. Append only; chained by hash within a site."""
+    """One act of one person, with every change it made, chained by hash within a site. Append only.
+
+    Its reason alone can be emptied: the chain holds its digest.
+    """
 
     __tablename__ = "audit"
 
@@ -282,8 +296,10 @@ class Audit(Base):
     role: Mapped[str]
     channel: Mapped[str]  # desk | phone | tablet | clock | carrier | command | import
     request: Mapped[str | None]
+    subject: Mapped[str | None] = mapped_column(index=True)  # whom it concerns; empty: nobody, or several
     action: Mapped[str] = mapped_column(index=True)
-    reason: Mapped[str | None]
+    reason: Mapped[str | None]  # can be redacted: the chain holds its digest
+    why: Mapped[str | None]  # the salted digest of the reason
     changes: Mapped[list[Any]]  # [table, row, column, old digest, new digest]
     previous: Mapped[str]
     hash: Mapped[str]
@@ -295,8 +311,60 @@ class AuditValue(Base):
     __tablename__ = "audit_value"
 
     digest: Mapped[str] = mapped_column(primary_key=True)
-    salt: Mapped[str]
-    value: Mapped[str] = mapped_column(Text)
+    salt: Mapped[str | None]
+    value: Mapped[str | None] = mapped_column(Text)  # both empty: redacted, as an entry tells
+
+
+class Access(Base):
+    """A look at patients' data: who, when, by which page or export, and whose. Append only; hashed nightly."""
+
+    __tablename__ = "access"
+
+    id: Mapped[Serial]
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str]
+    role: Mapped[str]
+    channel: Mapped[str]  # desk | command
+    request: Mapped[str | None]
+    what: Mapped[str]  # the page or the command
+    subjects: Mapped[list[Any]]
+    detail: Mapped[dict[str, Any]]  # of an export: row counts and the hash of what was written
+
+
+class Signature(Base):
+    """A name under one patient's record, or under a site's data up to a day. Append only."""
+
+    __tablename__ = "signature"
+
+    id: Mapped[Serial]
+    site: Mapped[str] = mapped_column(index=True)
+    subject: Mapped[str | None] = mapped_column(ForeignKey("patient.subject"), index=True)  # empty: a data cut
+    cut_on: Mapped[date | None]
+    meaning: Mapped[str]
+    name: Mapped[str]
+    email: Mapped[str]
+    role: Mapped[str]
+    signed_at: Mapped[datetime]
+    zone: Mapped[str]
+    version: Mapped[int]  # how many acts had made what was signed
+    last_answer: Mapped[int]  # the highest ids that were signed
+    last_event: Mapped[int]
+    sha256: Mapped[str]  # of what was signed, see `store.signed`
+    entry: Mapped[Entry]
+
+
+class DataLock(Base):
+    """A site's data up to a day, closed to changes or opened again, under a signature. Append only."""
+
+    __tablename__ = "data_lock"
+
+    id: Mapped[Serial]
+    site: Mapped[str] = mapped_column(index=True)
+    cut_on: Mapped[date]
+    locked: Mapped[bool] = mapped_column(Boolean)
+    signature: Mapped[int] = mapped_column(ForeignKey("signature.id"), unique=True)  # of its own, used once
+    at: Mapped[datetime]
+    entry: Mapped[Entry]
 
 
 class Role(Base):

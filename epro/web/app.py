@@ -7,10 +7,13 @@ import uuid
 from functools import cache
 from pathlib import Path
 
-from flask import Flask, Response, g, url_for
+from flask import Flask, Response, current_app, g, request, url_for
 from flask_wtf import CSRFProtect
 
 from epro.house import House
+from epro.opening import in_force
+from epro.store.database import reading
+from epro.versions import newest
 from epro.web import accounts, arriving, desk, errors, health, languages, patient, saving, webhooks
 from epro.web.inlined import content_security_policy, inlined
 
@@ -39,6 +42,7 @@ def create_app(house: House) -> Flask:
     secure = house.settings.address.startswith("https://")
     app.config.update(
         SECRET_KEY=house.settings.secret_key.get_secret_value(),
+        SECRET_KEY_FALLBACKS=[key.get_secret_value() for key in house.settings.old_secret_keys],
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_PARTS=MAX_FORM_FIELDS,
         SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,  # a file that changes gets another address, see `asset`
@@ -63,6 +67,7 @@ def create_app(house: House) -> Flask:
     for part in (webhooks, saving):  # each of their requests carries its own proof
         csrf.exempt(part.pages)
     app.before_request(_name_request)
+    app.before_request(_keep_up)
     app.after_request(lambda response: _add(headers, response))
     errors.init_app(app)
     return app
@@ -80,6 +85,17 @@ def _fingerprint(name: str) -> str:
 
 def _name_request() -> None:
     g.request_id = uuid.uuid4().hex[:16]
+
+
+def _keep_up() -> None:
+    """A trial that was amended since this process started is read anew before the page is made."""
+    house: House = current_app.extensions["epro"]
+    known = house.protocol.versions
+    if known and request.endpoint != "static":
+        with reading(house.engine) as connection:
+            is_known = newest(connection) == known[-1].n
+        if not is_known:
+            current_app.extensions["epro"] = in_force(house)
 
 
 def _add(headers: dict[str, str], response: Response) -> Response:

@@ -14,6 +14,8 @@ from epro.acts.answers import MODES_ASKED
 from epro.acts.links import Opened
 from epro.acts.misses import CARD, LINK, SECOND_STEP, Limit
 from epro.store.audit import Actor
+from epro.store.codewords import code_word_of
+from epro.store.locks import LockedData
 from epro.web import sittings
 from epro.web.house import house, now, reading, writing
 from epro.web.inlined import pack
@@ -102,6 +104,12 @@ def worker() -> Response:
     return pack(response)
 
 
+@pages.errorhandler(LockedData)
+def _locked(_: LockedData) -> Page:
+    """Her data are locked for analysis: the link opens nothing any more."""
+    return closed()
+
+
 def _opened(token: str) -> Opened | None:
     """What a link opens now, in the language that the page is to speak. A guesser waits."""
     _slow_down(LINK)
@@ -114,8 +122,11 @@ def _opened(token: str) -> Opened | None:
 
 def _start(opened: Opened, *, wrong: str | None = None) -> str:
     trial = house().protocol.trial
+    with reading() as connection:
+        code_word = code_word_of(connection, house().cipher, opened.subject)
     return render_template(
         "patient/start.html",
+        code_word=code_word,
         nurse=nurse_of(opened.site),
         asks=trial.identity_step if _asks_more(opened) else None,
         wrong=wrong,

@@ -24,6 +24,7 @@ from epro.acts import answers, links
 from epro.acts.answers import Said
 from epro.acts.links import TABLET, Opened
 from epro.refusals import Refusal
+from epro.store.locks import LockedData
 from epro.web import sittings
 from epro.web.house import house, now, reading, writing
 from epro.web.inlined import pack
@@ -96,6 +97,8 @@ def answer(n: int) -> Page:
     said = _said(standing, "" if blank else chosen, key)
     try:
         kept = _save(seen.sitting, said)
+    except LockedData:
+        raise
     except Refusal as refusal:
         return _question(seen, n, wrong=" ".join(gettext(each.message, **each.values) for each in refusal.wrongs))
     now_seen = _seen() if kept else None  # a gate may have opened or closed
@@ -157,6 +160,12 @@ def _stale(error: CSRFError) -> Page:
 def _plain(error: CSRFError) -> tuple[str, int]:
     said = gettext("The page could not understand what was sent. Go back and try again.")
     return render_template("error.html", message=said), error.code or 400
+
+
+@pages.errorhandler(LockedData)
+def _locked(_: LockedData) -> Page:
+    """Her data are locked for analysis: the link opens nothing any more."""
+    return closed()
 
 
 def gone() -> Page:

@@ -20,6 +20,7 @@ from epro.acts import answers, links
 from epro.acts.answers import Said
 from epro.acts.links import Opened
 from epro.refusals import Refusal
+from epro.store.locks import LockedData
 from epro.web import sittings
 from epro.web.house import house, now, writing
 from epro.web.sittings import Sitting
@@ -40,6 +41,12 @@ class Ticket:
     sitting: str
 
 
+@pages.errorhandler(LockedData)
+def _locked(_: LockedData) -> Reply:
+    """Her data are locked for analysis."""
+    return _reply(request.form.get("key", ""), 410, kept=False, gone=True)
+
+
 @pages.post("/form/answer")
 def save() -> Reply:
     """Keep one answer, or send the form. 200 and `kept` only after the commit; `gone` when the link is closed."""
@@ -58,6 +65,8 @@ def _keep(ticket: Ticket, key: str) -> Reply:
             opened = links.opened_for_writing(connection, ticket.link, now())
             if opened is not None:
                 answers.save(connection, house().protocol, opened, [said], session=ticket.sitting, now=now())
+    except LockedData:
+        raise
     except Refusal:
         return _reply(key, 422, kept=False)
     return _reply(key, 200, kept=True) if opened else _reply(key, 410, kept=False, gone=True)

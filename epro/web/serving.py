@@ -16,7 +16,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
-from epro.opening import open_house
+from epro.opening import in_force, open_house
 from epro.settings import Settings
 from epro.web.app import create_app
 
@@ -60,7 +60,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return create_app(open_house(self.settings))
+        return create_app(in_force(open_house(self.settings)))
 
 
 class PatientWorker(GeventWorker):  # type: ignore[misc]

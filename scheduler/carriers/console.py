@@ -26,7 +26,8 @@ class Console:
         """Written whole, on the disk, and only then accepted. A disk that is full or read-only refuses for a while."""
         at = self.clock()
         name = f"{at:{NAMED}}-{token}"
-        text = f"To: {letter.to}\nAt: {at:%Y-%m-%d %H:%M:%S} UTC\n\n{letter.body}\n"
+        subject = f"Subject: {letter.subject}\n" if letter.subject else ""
+        text = f"To: {letter.to}\nAt: {at:%Y-%m-%d %H:%M:%S} UTC\n{subject}\n{letter.body}\n"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._write(self.folder / f"{name}.txt", text)

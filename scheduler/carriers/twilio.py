@@ -25,6 +25,7 @@ from scheduler.outcomes import outcome_of
 from scheduler.ports import (
     LINK_TOKEN,
     Accepted,
+    Balance,
     CannotTell,
     Letter,
     Listed,
@@ -157,6 +158,14 @@ class Twilio:
         except (RequestException, ValueError):
             return "it cannot be reached"
         return None
+
+    def balance(self) -> Balance | None:
+        """What is left on the account; None where Twilio does not say (a subaccount)."""
+        try:
+            told = self.client.balance.fetch()
+        except (TwilioException, RequestException, ValueError):
+            return None
+        return Balance(str(told.balance), str(told.currency)) if told.balance and told.currency else None
 
     def fetch(self, ref: str) -> Receipt | None:
         try:

@@ -229,7 +229,7 @@ def test_a_text_speaks_the_words_of_the_version_its_visit_follows(house, desk, a
     from tests.epro.test_letters import due_text
 
     desk.enrol(**ARM)
-    put_in_force(house, amended(('sv.invite = "Hej! Ett', 'sv.invite = "God dag! Ett')))
+    put_in_force(house, amended(('sv.invite = "Hej! Kodord', 'sv.invite = "God dag! Kodord')))
     letters = Letters(house.engine, house.protocol, house.cipher, "https://forms.example.org")
 
     text, at = due_text(house, "M3")

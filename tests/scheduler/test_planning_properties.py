@@ -12,6 +12,7 @@ from scheduler.changes import preview
 from scheduler.hours import is_quiet, local_date
 from scheduler.planning import TO_SEND, Plan, Sent, Status
 from scheduler.schedule import Schedule
+from scheduler.waiting import Pause, Sign
 from tests.scheduler.house import RANDOMISED, schedule, sections, utc, visit
 
 ZONES = ["Europe/Stockholm", "Europe/Helsinki", "Asia/Bangkok", "America/Santiago", "Africa/Cairo", "Pacific/Apia"]
@@ -36,6 +37,8 @@ quiet_hours = st.one_of(
     .filter(lambda two: two[0] != two[1])
     .map(lambda two: dict(zip(("start", "end"), two, strict=True))),
 )
+pauses = st.builds(lambda first, length: Pause(first, first + timedelta(days=length)), days, st.integers(0, 9))
+signs = st.builds(lambda on, late: Sign(on, on + timedelta(days=late)), days, st.integers(0, 3))
 
 
 @st.composite
@@ -56,6 +59,7 @@ def schedules(draw: st.DrawFn) -> Schedule:
         visit={f"V{n}": one for n, one in enumerate(found)},
         ladder=ladder,
         quiet=draw(quiet_hours),
+        signs_of_life=draw(st.sampled_from([None, None, {"days": 5, "without": "hold"}, {"without": "send"}])),
         texts={"sv": {"t": "{link}"}},
     )
     return Schedule.model_validate(parts)  # its shape alone: overlapping windows and long ladders too
@@ -93,6 +97,8 @@ def lives(draw: st.DrawFn) -> dict[str, Any]:
             ended_on=draw(days) if ended else None,
             ended_reported_at=draw(instants) if ended else None,
             later_on=draw(st.one_of(st.none(), days)),
+            pauses=tuple(draw(st.lists(pauses, max_size=2))),
+            signs=tuple(draw(st.lists(signs, max_size=4))),
         ),
     }
     moments = [message.send_at for message in plan_of(life).messages if message.send_at is not None]

@@ -101,6 +101,7 @@ def test_a_nurse_of_one_site_enrols_at_no_other(app, house):
     assert "Choose one of your own sites." in response.text
 
 
+@pytest.mark.bends_the_record
 def test_a_wrong_password_an_unknown_account_and_a_closed_one_look_the_same(app, house, browser):
     known = Staff(app, house)
     with writing(house.engine) as connection:
@@ -157,6 +158,7 @@ def test_after_signing_out_the_desk_is_closed(nurse):
     assert nurse.open("/desk").path == "/desk/login"
 
 
+@pytest.mark.bends_the_record
 def test_an_account_that_is_closed_feels_it_at_the_next_request(nurse, house):
     assert nurse.open("/desk").path == "/desk"
     with writing(house.engine) as connection:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from epro.acts import links, patients
+from epro.store.codewords import code_word_of
 from epro.store.database import reading
 from epro.store.models import Answer, Assessment, Audit, Form
 from tests.web.conftest import Browser, rows_of
@@ -362,3 +363,10 @@ def test_a_window_that_closes_while_she_answers_keeps_what_she_said_in_it(house,
 
     assert browser.press(page, value="2").status == 404
     assert answers_of(house) == [("q1", 2, "answered")]
+
+
+def test_the_start_page_shows_the_code_word_of_her_card(house, browser, token):
+    with reading(house.engine) as connection:
+        word = code_word_of(connection, house.cipher, "UME-001")
+
+    assert f"Ditt kodord är {word}." in browser.open(f"/p/{token}").words

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from epro.acts import cards
 from epro.acts.patients import known_patient
+from epro.store.codewords import code_word_of
 from epro.web.desk.gate import allowed, pages
 from epro.web.house import house, now, reading, staff, writing
 
@@ -33,6 +34,7 @@ def card(subject: str) -> str | Response:
     with reading() as connection:
         code = cards.code_of(connection, standing.cipher, subject)
         patient = known_patient(connection, subject)
+        code_word = code_word_of(connection, standing.cipher, subject)
     if code is None:
         return redirect(url_for("desk.patient", subject=subject), 303)
     with force_locale(patient.language):
@@ -40,6 +42,7 @@ def card(subject: str) -> str | Response:
             "desk/card.html",
             subject=subject,
             code=code,
+            code_word=code_word,
             address=standing.settings.address.partition("://")[2],
             sender=standing.settings.twilio_sender,
             nurse=standing.protocol.sites[patient.site].phone,

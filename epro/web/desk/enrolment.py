@@ -116,6 +116,7 @@ def _asked(protocol: Protocol) -> Enrolment:
         texts_allowed=typed("texts_allowed") == YES,
         phone=phone(wrongs) or None,
         second_step=typed("second_step") or None,
+        email=typed("email") or None,
         randomised_on=randomised_on,
         arm=typed("arm") or None,
     )

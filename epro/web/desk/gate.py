@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from flask import Blueprint, abort, current_app, redirect, request, url_for
+from flask import Blueprint, abort, current_app, g, has_request_context, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
+from epro.acts.looking import looked
 from epro.protocol import Protocol
 from epro.queries.timeline import site_of
 from epro.web.accounts import SIGN_IN
-from epro.web.house import house, reading
+from epro.web.house import house, now, reading, staff, writing
 
 NURSE, INVESTIGATOR, MONITOR = "nurse", "investigator", "monitor"
 ANALYST, TRIAL_OFFICE, ADMINISTRATOR = "analyst", "trial_office", "administrator"
@@ -32,7 +33,14 @@ ROLES_WITH: dict[str, frozenset[str]] = {
     "patients.record": CARE,  # what happened to her
     "patients.reach": CARE,  # her number and her permission
     "forms.hand_over": CARE,
+    "answers.read": CARE | {MONITOR},
+    "answers.correct": CARE,
+    "trail.read": CARE | {MONITOR, TRIAL_OFFICE},
+    "trail.review": frozenset({INVESTIGATOR, MONITOR, TRIAL_OFFICE}),
+    "record.sign": frozenset({INVESTIGATOR}),
 }
+
+A_PAGE = (200, 400, 409, 422)  # answers that hold a page and not an error alone
 
 pages = Blueprint("desk", __name__, url_prefix="/desk")
 View = TypeVar("View", bound=Callable[..., Any])
@@ -94,4 +102,26 @@ def _stand_guard() -> Response | None:
             site = site_of(connection, subject)
         if site is None or not is_own(site):
             abort(404)
+        shows(subject)
     return None
+
+
+def shows(subject: str) -> None:
+    """Note that this page shows data of a patient."""
+    g.setdefault("shown", set()).add(subject)
+
+
+@pages.app_url_defaults
+def _shows_whom_it_leads_to(_endpoint: str, values: dict[str, Any]) -> None:
+    """A page that leads to a patient's page names her: that alone is a look."""
+    if has_request_context() and "subject" in values:
+        shows(values["subject"])
+
+
+@pages.after_request
+def _keep_the_look(response: Response) -> Response:
+    """Before a page that shows patients leaves, who looked at whom is kept; where it cannot be, the page stays here."""
+    if "shown" in g and response.status_code in A_PAGE:
+        with writing() as connection:
+            looked(connection, str(request.endpoint), g.shown, by=staff(), now=now())
+    return response

@@ -10,13 +10,15 @@ from flask_babel import gettext
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from epro.acts import links, patients
+from epro.acts import erasure, links, patients
 from epro.acts.undoing import UNDOABLE
+from epro.opening import OUTBOX
+from epro.queries.addresses import reached_at
 from epro.queries.timeline import arm_of, timeline
 from epro.refusals import N_, Refusal, Wrong
 from epro.store import facts
 from epro.web.accounts import sign_out
-from epro.web.desk.gate import allowed, may_see_arm, pages
+from epro.web.desk.gate import allowed, may, may_see_arm, pages
 from epro.web.desk.inputs import by_field, needed_day, needed_phone, typed
 from epro.web.house import house, now, reading, staff, writing
 from scheduler.changes import Changes
@@ -95,9 +97,19 @@ def withdraw(subject: str) -> Answer:
         subject,
         "withdrawal",
         gettext("Withdrawal recorded. Nothing more is sent; the answers are kept."),
-        lambda connection, act: patients.withdraw(connection, on=needed_day("happened_on"), reason=_reason(), **act),
+        _withdraw,
         then=PROOF,
     )
+
+
+def _withdraw(connection: Connection, act: dict[str, Any]) -> None:
+    """With her number and her replies erased in the same transaction, where she asks for that."""
+    reason = _reason()
+    patients.withdraw(connection, on=needed_day("happened_on"), reason=reason, **act)
+    if typed("erase") == "yes":
+        hers = erasure.addresses_of(connection, house().cipher, act["subject"])
+        erasure.erase_contact(connection, reason=reason, **act)
+        erasure.erase_files(house().settings.home / OUTBOX, hers)
 
 
 @pages.post("/patients/<subject>/number")
@@ -121,6 +133,19 @@ def change_second_step(subject: str) -> Answer:
         lambda connection, act: patients.agree_on_second_step(
             connection, cipher=house().cipher, shown=typed("second_step"), **act
         ),
+    )
+
+
+@pages.post("/patients/<subject>/email")
+@allowed("patients.reach")
+def change_email(subject: str) -> Answer:
+    return act_on(
+        subject,
+        "email",
+        gettext("E-mail address kept. Links that were sent before are closed.")
+        if typed("email")
+        else gettext("E-mail address taken away."),
+        lambda connection, act: patients.change_email(connection, cipher=house().cipher, email=typed("email"), **act),
     )
 
 
@@ -202,12 +227,14 @@ def _page(
         shown = timeline(connection, protocol, subject, now())
         sees_arm = may_see_arm(protocol, shown.patient.site)
         arm = arm_of(connection, subject) if sees_arm else None
+        reached = reached_at(connection, house().cipher, subject) if may("patients.reach") else None
     return render_template(
         "desk/patient.html",
         shown=shown,
         patient=shown.patient,
         sees_arm=sees_arm,
         arm=arm,
+        reached=reached,
         form=form,
         errors=errors or {},
         preview=preview,
