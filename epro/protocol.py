@@ -48,7 +48,8 @@ class TrialSection(Section):
     country: str = Field(pattern=r"^[A-Z]{2}$")
     subject_pattern: str
     arm_seen_by_site: bool
-    identity_step: Literal["none"]
+    identity_step: Literal["none", "birth_year", "pin"]  # chosen, never by default
+    who_answers: Literal["start", "end", "no"] = "no"  # when the patient is asked who fills in the form
     second_step: Literal["required", "optional"] = "optional"
     ethics: str = ""  # the ethics authority's number of its approval
 

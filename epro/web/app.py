@@ -15,7 +15,21 @@ from epro.house import House
 from epro.opening import in_force
 from epro.store.database import reading
 from epro.versions import newest
-from epro.web import accounts, audiences, desk, errors, health, languages, limits, logged, patient, webhooks
+from epro.web import (
+    accounts,
+    arriving,
+    audiences,
+    desk,
+    errors,
+    health,
+    languages,
+    limits,
+    logged,
+    patient,
+    saving,
+    webhooks,
+)
+from epro.web.inlined import content_security_policy, inlined
 
 csrf = CSRFProtect()
 
@@ -28,10 +42,7 @@ HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; "
-        "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": content_security_policy(),
 }
 ONLY_HTTPS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 MAX_BODY_BYTES = 64 * 1024
@@ -60,7 +71,7 @@ def create_app(house: House) -> Flask:
         BABEL_DEFAULT_TIMEZONE=house.protocol.trial.zone,
     )
     app.extensions["epro"] = house
-    app.jinja_env.globals["asset"] = asset
+    app.jinja_env.globals.update(asset=asset, inlined=inlined)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     headers = {**HEADERS, **ONLY_HTTPS} if secure else HEADERS
     app.before_request(_name_request)
@@ -69,9 +80,10 @@ def create_app(house: House) -> Flask:
     csrf.init_app(app)
     accounts.init_app(app)
     limits.init_app(app)
-    for part in (patient, desk, webhooks, health):
+    for part in (patient, arriving, saving, desk, webhooks, health):
         app.register_blueprint(part.pages)
-    csrf.exempt(webhooks.pages)
+    for part in (webhooks, saving):  # each of their requests carries its own proof
+        csrf.exempt(part.pages)
     app.before_request(_keep_up)
     app.after_request(lambda response: _add(headers, response))
     errors.init_app(app)
