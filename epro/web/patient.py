@@ -78,7 +78,7 @@ def copy() -> Page | Response:
 @pages.get("/form/<int:n>")
 def question(n: int) -> Page:
     seen = _seen()
-    return gone() if seen is None else _question(seen, n)
+    return gone() if seen is None else question_page(seen, n)
 
 
 @pages.post("/form/<int:n>")
@@ -90,7 +90,7 @@ def answer(n: int) -> Page:
     chosen, blank, key = request.form.get("value", "").strip(), "blank" in request.form, request.form.get("key", "")
     standing = seen.standing(n)
     if not chosen and not blank:
-        return _question(seen, n, asks=True) if standing.state == UNANSWERED else _next(seen, n)
+        return question_page(seen, n, asks=True) if standing.state == UNANSWERED else _next(seen, n)
     words = standing.question.words.longest is not None
     if not KEY.fullmatch(key) or (chosen and not words and not re.fullmatch(r"\d{1,3}", chosen)):
         abort(400)
@@ -100,7 +100,7 @@ def answer(n: int) -> Page:
     except LockedData:
         raise
     except Refusal as refusal:
-        return _question(seen, n, wrong=" ".join(gettext(each.message, **each.values) for each in refusal.wrongs))
+        return question_page(seen, n, wrong=" ".join(gettext(each.message, **each.values) for each in refusal.wrongs))
     now_seen = _seen() if kept else None  # a gate may have opened or closed
     return gone() if now_seen is None else _next(now_seen, n)
 
@@ -108,7 +108,7 @@ def answer(n: int) -> Page:
 @pages.get("/form/review")
 def review() -> Page:
     seen = _seen()
-    return gone() if seen is None else render_template("patient/review.html", **_of_whole(seen))
+    return gone() if seen is None else look_over_page(seen)
 
 
 @pages.post("/form/language")
@@ -251,7 +251,12 @@ def _of_whole(seen: Seen) -> dict[str, Any]:
     }
 
 
-def _question(seen: Seen, n: int, *, asks: bool = False, wrong: str | None = None) -> Page:
+def look_over_page(seen: Seen) -> str:
+    return render_template("patient/review.html", **_of_whole(seen))
+
+
+def question_page(seen: Seen, n: int, *, asks: bool = False, wrong: str | None = None) -> Page:
+    """One question by itself."""
     current = seen.standing(n)
     page = render_template(
         "patient/question.html",

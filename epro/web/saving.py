@@ -97,7 +97,9 @@ def _ticket() -> Ticket | None:
 
 
 def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(house().settings.secret_key.get_secret_value(), salt=SALT)
+    settings = house().settings
+    keys = [key.get_secret_value() for key in (*settings.old_secret_keys, settings.secret_key)]  # the last one signs
+    return URLSafeSerializer(keys, salt=SALT)
 
 
 def _said(key: str) -> Said | None:
