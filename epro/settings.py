@@ -69,6 +69,9 @@ class Settings(BaseSettings):
 
     tick_seconds: float = Field(default=5.0, gt=0)
 
+    backups: Path | None = None  # where backups are kept; empty: EPRO_HOME/backups
+    site_copy: Path | None = None  # a folder that the sites hold: every submitted form is copied there at once
+
     @field_validator("contact_keys", "old_secret_keys", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -113,6 +116,10 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.home.resolve() / 'epro.db'}"
+
+    @property
+    def backup_folder(self) -> Path:
+        return self.backups or self.home / "backups"
 
     @property
     def anchors_folder(self) -> Path:

@@ -39,6 +39,8 @@ UNAUDITED = {
     "staff_user": {"password", "fs_uniquifier", "totp_secret", "totp_counter"},
     "staff_passkey": {"credential", "public_key", "sign_count"},
     "staff_recovery_code": {"code_hash"},
+    "second_step": {"hash"},
+    "card": {"code", "code_hash"},
 }
 
 

@@ -134,6 +134,44 @@ class Contact(Base):
     entry: Mapped[Entry]
 
 
+class SecondStep(Base):
+    """What a patient shows besides her link, as a keyed hash. Append only: the latest counts."""
+
+    __tablename__ = "second_step"
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject] = mapped_column(index=True)
+    kind: Mapped[str]  # birth_year | pin
+    hash: Mapped[str]
+    entry: Mapped[Entry]
+
+
+class Card(Base):
+    """The code on the card that a patient took home, encrypted, for a span of time."""
+
+    __tablename__ = "card"
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject] = mapped_column(index=True)
+    code: Mapped[str] = mapped_column(Text)  # encrypted, so that the card can be printed again
+    code_hash: Mapped[str] = mapped_column(index=True)  # keyed
+    from_at: Mapped[datetime]
+    until_at: Mapped[datetime | None]
+    entry: Mapped[Entry]
+
+
+class Miss(Base):
+    """A link, a code or a second step that was wrong. Kept for a day."""
+
+    __tablename__ = "miss"
+    __table_args__ = (Index("ix_miss_what_whom_at", "what", "whom", "at"),)
+
+    id: Mapped[Serial]
+    what: Mapped[str]
+    whom: Mapped[str]  # hashed: an address, or a patient
+    at: Mapped[datetime]
+
+
 class CodeWord(Base):
     """The word by which a patient knows a text of ours, encrypted."""
 
@@ -201,7 +239,7 @@ class Form(Base):
     wording_edition: Mapped[int]
     wording_sha256: Mapped[str]
     language: Mapped[str]
-    mode: Mapped[str]  # self | tablet
+    mode: Mapped[str]  # self | self_helped | proxy | not_said | tablet
     entry: Mapped[Entry]
 
 

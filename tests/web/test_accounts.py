@@ -185,7 +185,9 @@ def test_every_route_stands_in_the_matrix_and_none_is_a_librarys_own(app):
     assert {endpoint.split(".")[0] for endpoint in AUDIENCES} == {
         "static",
         "accounts",
+        "arriving",
         "patient",
+        "saving",
         "desk",
         "webhooks",
         "health",

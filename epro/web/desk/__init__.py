@@ -3,6 +3,7 @@
 from epro.web.desk import (
     accounts,
     answers,
+    card,
     enrolment,
     exporting,
     monitoring,
@@ -17,6 +18,7 @@ from epro.web.desk.gate import pages
 __all__ = [
     "accounts",
     "answers",
+    "card",
     "enrolment",
     "exporting",
     "monitoring",

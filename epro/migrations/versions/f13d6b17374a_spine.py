@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = 'fbe9620e2aa8'
+revision = 'f13d6b17374a'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -56,6 +56,16 @@ def upgrade() -> None:
     sa.Column('value', sa.Text(), nullable=True),
     sa.PrimaryKeyConstraint('digest', name=op.f('pk_audit_value'))
     )
+    op.create_table('miss',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('what', sa.String(), nullable=False),
+    sa.Column('whom', sa.String(), nullable=False),
+    sa.Column('at', Instant(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_miss'))
+    )
+    with op.batch_alter_table('miss', schema=None) as batch_op:
+        batch_op.create_index('ix_miss_what_whom_at', ['what', 'whom', 'at'], unique=False)
+
     op.create_table('staff_try',
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
     sa.Column('account', sa.String(), nullable=False),
@@ -166,6 +176,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_assessment_entry'), ['entry'], unique=False)
         batch_op.create_index(batch_op.f('ix_assessment_subject'), ['subject'], unique=False)
 
+    op.create_table('card',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('code', sa.Text(), nullable=False),
+    sa.Column('code_hash', sa.String(), nullable=False),
+    sa.Column('from_at', Instant(), nullable=False),
+    sa.Column('until_at', Instant(), nullable=True),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_card_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.ForeignKeyConstraint(['subject'], ['patient.subject'], name=op.f('fk_card_subject_patient')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_card'))
+    )
+    with op.batch_alter_table('card', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_card_code_hash'), ['code_hash'], unique=False)
+        batch_op.create_index(batch_op.f('ix_card_entry'), ['entry'], unique=False)
+        batch_op.create_index(batch_op.f('ix_card_subject'), ['subject'], unique=False)
+
     op.create_table('code_word',
     sa.Column('subject', sa.String(), nullable=False),
     sa.Column('word', sa.Text(), nullable=False),
@@ -232,6 +259,20 @@ def upgrade() -> None:
     with op.batch_alter_table('reply', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_reply_entry'), ['entry'], unique=False)
         batch_op.create_index(batch_op.f('ix_reply_subject'), ['subject'], unique=False)
+
+    op.create_table('second_step',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('hash', sa.String(), nullable=False),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_second_step_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.ForeignKeyConstraint(['subject'], ['patient.subject'], name=op.f('fk_second_step_subject_patient')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_second_step'))
+    )
+    with op.batch_alter_table('second_step', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_second_step_entry'), ['entry'], unique=False)
+        batch_op.create_index(batch_op.f('ix_second_step_subject'), ['subject'], unique=False)
 
     op.create_table('signature',
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
@@ -551,6 +592,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_signature_entry'))
 
     op.drop_table('signature')
+    with op.batch_alter_table('second_step', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_second_step_subject'))
+        batch_op.drop_index(batch_op.f('ix_second_step_entry'))
+
+    op.drop_table('second_step')
     with op.batch_alter_table('reply', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_reply_subject'))
         batch_op.drop_index(batch_op.f('ix_reply_entry'))
@@ -571,6 +617,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_code_word_entry'))
 
     op.drop_table('code_word')
+    with op.batch_alter_table('card', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_card_subject'))
+        batch_op.drop_index(batch_op.f('ix_card_entry'))
+        batch_op.drop_index(batch_op.f('ix_card_code_hash'))
+
+    op.drop_table('card')
     with op.batch_alter_table('assessment', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_assessment_subject'))
         batch_op.drop_index(batch_op.f('ix_assessment_entry'))
@@ -603,6 +655,10 @@ def downgrade() -> None:
         batch_op.drop_index('ix_staff_try_account_at')
 
     op.drop_table('staff_try')
+    with op.batch_alter_table('miss', schema=None) as batch_op:
+        batch_op.drop_index('ix_miss_what_whom_at')
+
+    op.drop_table('miss')
     op.drop_table('audit_value')
     with op.batch_alter_table('audit', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_audit_subject'))
