@@ -1,0 +1,55 @@
+"""No request breaks a page, whoever sends it; and the same fuzzer breaks the control application."""
+
+import os
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+
+from epro.web.desk.gate import ROLES_WITH
+from tests.scan.control import control
+from tests.scan.document import document_of
+from tests.web.conftest import app, clock, desk, house, link, schema, token
+from tests.web.staffing import Staff
+
+__all__ = ["app", "clock", "desk", "house", "link", "schema", "token"]
+
+EXAMPLES = int(os.environ.get("SCAN_EXAMPLES", "3"))  # of each route; `make scan` asks for more
+ROLES = sorted({role for roles in ROLES_WITH.values() for role in roles})
+
+
+def broken(app, headers=None, cookies=None) -> list[str]:
+    """The routes that answered 5xx, with what broke them."""
+    found = schemathesis.openapi.from_dict(document_of(app))
+    found.app = app
+    wrong: list[str] = []
+    for result in found.get_all_operations():
+        operation = result.ok()
+
+        @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def fuzz(case):
+            response = case.call(headers=headers, cookies=cookies)
+            if response.status_code >= 500:
+                wrong.append(f"{case.method} {case.path}: {response.status_code}")
+
+        fuzz()
+    return wrong
+
+
+def test_the_fuzzer_finds_the_planted_number():
+    assert any("/thing/{n}" in each for each in broken(control()))
+
+
+def test_no_request_of_a_stranger_breaks_a_page(app):
+    assert broken(app) == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_request_of_somebody_signed_in_breaks_a_page(app, house, desk, role):
+    desk.enrol()
+    somebody = Staff(app, house, role=role, sites=["UME"] if role in ("nurse", "investigator") else [])
+    app.config["WTF_CSRF_ENABLED"] = False  # so that what is sent reaches the page
+    cookies = {cookie.key: cookie.value for cookie in somebody.client._cookies.values()}
+
+    assert broken(app, cookies=cookies) == []
