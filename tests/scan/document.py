@@ -8,7 +8,8 @@ from flask import Flask
 from werkzeug.routing import IntegerConverter, Rule
 
 WORDS = {"type": "string", "minLength": 1, "maxLength": 80}
-NUMBERS = {"type": "integer", "minimum": 0, "maximum": 2**70}
+SMALL, HUGE = {"minimum": 0, "maximum": 40}, {"minimum": 2**63, "maximum": 2**70}
+NUMBERS = {"anyOf": [{"type": "integer", **span} for span in (HUGE, SMALL)]}
 
 
 def document_of(app: Flask) -> dict[str, Any]:
