@@ -48,7 +48,9 @@ class TrialSection(Section):
     country: str = Field(pattern=r"^[A-Z]{2}$")
     subject_pattern: str
     arm_seen_by_site: bool
-    identity_step: Literal["none"]
+    identity_step: Literal["none", "birth_year", "pin"]  # chosen, never by default
+    who_answers: Literal["start", "end", "no"] = "no"  # when the patient is asked who fills in the form
+    second_step: Literal["required", "optional"] = "optional"
     ethics: str = ""  # the ethics authority's number of its approval
 
     @field_validator("zone")
@@ -158,6 +160,11 @@ class Protocol:
     def language(self) -> str:
         """The language of a patient who has chosen none."""
         return self.trial.languages[0]
+
+    @property
+    def second_step_required(self) -> bool:
+        """Whether staff sign in by more than a password; always so in a live trial."""
+        return self.trial.live or self.trial.second_step == "required"
 
     @property
     def zone(self) -> ZoneInfo:

@@ -13,6 +13,7 @@ COMMANDS = {  # command: (module, one line of help)
     "release": ("serving", "Bring the database to this version and take the trial file in."),
     "serve": ("serving", "Serve the patients' and the staff's pages."),
     "clock": ("serving", "Send the texts that are due, until stopped."),
+    "dossier": ("dossier", "Show every screen, text and day of a trial in one file."),
     "demo": ("demo", "Show the whole job on a simulated trial."),
     "enrol": ("enrolling", "Enrol one patient."),
     "import": ("enrolling", "Enrol every patient of a CSV file, or none."),

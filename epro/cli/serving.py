@@ -84,14 +84,14 @@ def serve() -> None:
 
     Example: EPRO_PORT=8080 epro serve
     """
-    from epro.web.serving import run
+    from epro.web import serving
 
     settings = read_settings()
     refuse_a_busy_port(settings)
     house = released(open_house(settings))
     refuse_unless_ready(house)
     house.engine.dispose()
-    run(settings)
+    serving.serve()
 
 
 @click.command()

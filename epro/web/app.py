@@ -9,12 +9,27 @@ from pathlib import Path
 
 from flask import Flask, Response, current_app, g, request, url_for
 from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from epro.house import House
 from epro.opening import in_force
 from epro.store.database import reading
 from epro.versions import newest
-from epro.web import accounts, desk, errors, health, languages, limits, logged, patient, webhooks
+from epro.web import (
+    accounts,
+    arriving,
+    audiences,
+    desk,
+    errors,
+    health,
+    languages,
+    limits,
+    logged,
+    patient,
+    saving,
+    webhooks,
+)
+from epro.web.inlined import content_security_policy, inlined
 
 csrf = CSRFProtect()
 
@@ -27,10 +42,7 @@ HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; "
-        "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": content_security_policy(),
 }
 ONLY_HTTPS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 MAX_BODY_BYTES = 64 * 1024
@@ -59,21 +71,25 @@ def create_app(house: House) -> Flask:
         BABEL_DEFAULT_TIMEZONE=house.protocol.trial.zone,
     )
     app.extensions["epro"] = house
-    app.jinja_env.globals["asset"] = asset
+    app.jinja_env.globals.update(asset=asset, inlined=inlined)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     headers = {**HEADERS, **ONLY_HTTPS} if secure else HEADERS
     app.before_request(_name_request)
     logged.init_app(app)
     languages.init_app(app)
     csrf.init_app(app)
-    accounts.init_app(app, house)
+    accounts.init_app(app)
     limits.init_app(app)
-    for part in (patient, desk, webhooks, health):
+    for part in (patient, arriving, saving, desk, webhooks, health):
         app.register_blueprint(part.pages)
-    csrf.exempt(webhooks.pages)
+    for part in (webhooks, saving):  # each of their requests carries its own proof
+        csrf.exempt(part.pages)
     app.before_request(_keep_up)
     app.after_request(lambda response: _add(headers, response))
     errors.init_app(app)
+    audiences.check(app)
+    if house.settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=house.settings.proxies, x_proto=0)  # type: ignore[method-assign]
     return app
 
 
