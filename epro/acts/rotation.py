@@ -10,12 +10,13 @@ from sqlalchemy import Connection, select
 
 from epro.store.audit import TRIAL_CHAIN, Actor, Entry, entry
 from epro.store.contacts import Cipher
-from epro.store.models import ERASED, Base, CodeWord, Contact, Reply, table_of
+from epro.store.models import ERASED, Base, CodeWord, Contact, Reply, User, table_of
 
 ENCRYPTED: dict[type[Base], tuple[str, ...]] = {
     Contact: ("address",),
     Reply: ("body",),
     CodeWord: ("word",),
+    User: ("totp_secret",),
 }  # texts under a key
 
 

@@ -9,12 +9,26 @@ from pathlib import Path
 
 from flask import Flask, Response, current_app, g, request, url_for
 from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from epro.house import House
 from epro.opening import in_force
 from epro.store.database import reading
 from epro.versions import newest
-from epro.web import accounts, arriving, desk, errors, health, languages, patient, saving, webhooks
+from epro.web import (
+    accounts,
+    arriving,
+    audiences,
+    desk,
+    errors,
+    health,
+    languages,
+    limits,
+    logged,
+    patient,
+    saving,
+    webhooks,
+)
 from epro.web.inlined import content_security_policy, inlined
 
 csrf = CSRFProtect()
@@ -30,7 +44,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": content_security_policy(),
 }
-ONLY_HTTPS = {"Strict-Transport-Security": "max-age=31536000"}
+ONLY_HTTPS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 MAX_BODY_BYTES = 64 * 1024
 MAX_FORM_FIELDS = 200
 YEAR_SECONDS = 365 * 24 * 3600
@@ -41,6 +55,7 @@ def create_app(house: House) -> Flask:
     app = Flask("epro.web", template_folder="templates", static_folder="static", root_path=str(HERE))
     secure = house.settings.address.startswith("https://")
     app.config.update(
+        DEBUG=False,  # whatever FLASK_DEBUG says: its error pages and messages quote what was sent
         SECRET_KEY=house.settings.secret_key.get_secret_value(),
         SECRET_KEY_FALLBACKS=[key.get_secret_value() for key in house.settings.old_secret_keys],
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
@@ -59,17 +74,22 @@ def create_app(house: House) -> Flask:
     app.jinja_env.globals.update(asset=asset, inlined=inlined)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     headers = {**HEADERS, **ONLY_HTTPS} if secure else HEADERS
+    app.before_request(_name_request)
+    logged.init_app(app)
     languages.init_app(app)
     csrf.init_app(app)
-    accounts.init_app(app, house)
+    accounts.init_app(app)
+    limits.init_app(app)
     for part in (patient, arriving, saving, desk, webhooks, health):
         app.register_blueprint(part.pages)
     for part in (webhooks, saving):  # each of their requests carries its own proof
         csrf.exempt(part.pages)
-    app.before_request(_name_request)
     app.before_request(_keep_up)
     app.after_request(lambda response: _add(headers, response))
     errors.init_app(app)
+    audiences.check(app)
+    if house.settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=house.settings.proxies, x_proto=0)  # type: ignore[method-assign]
     return app
 
 
@@ -99,6 +119,8 @@ def _keep_up() -> None:
 
 
 def _add(headers: dict[str, str], response: Response) -> Response:
+    if "max-age" not in response.headers.get("Cache-Control", ""):  # what says how long it keeps has thought of it
+        response.headers["Cache-Control"] = headers["Cache-Control"]
     for name, value in headers.items():
         response.headers.setdefault(name, value)
     return response

@@ -16,6 +16,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
+from epro import logs
 from epro.opening import in_force, open_house
 from epro.settings import Settings
 from epro.web.app import create_app
@@ -79,6 +80,18 @@ class PatientWorker(GeventWorker):  # type: ignore[misc]
 
 class SilentOnRequests(Logger):  # type: ignore[misc]
     """gunicorn's log without what a request said: its address may hold a token, its sender is somebody."""
+
+    def setup(self, cfg: Any) -> None:
+        """Its words go where everything goes, in one shape; it keeps no log of requests whatever it is told."""
+        super().setup(cfg)
+        logs.configure()
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.access_log.handlers.clear()
+        self.access_log.propagate = False
+
+    def access(self, *request: Any) -> None:
+        """`epro.web.logged` says what may be said."""
 
     def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         kind = sys.exc_info()[0]

@@ -35,6 +35,12 @@ __all__ = ["schema"]
 
 ROOT = Path(__file__).parents[2]
 STARTS_WITHIN_SECONDS = 60
+DEBUGGING = {  # what somebody may leave set: it must not make the service say more
+    "FLASK_DEBUG": "1",
+    "FLASK_ENV": "development",
+    "SQLALCHEMY_ECHO": "1",
+    "GUNICORN_CMD_ARGS": "--access-logfile - --log-level debug",
+}
 
 
 @dataclass
@@ -105,6 +111,7 @@ def serving(database_url: str, home: Path) -> Iterator[Service]:
         adopt(connection, house.protocol, by=NURSE, now=system_clock())
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EPRO_")}
     environment |= keys | {"EPRO_HOME": str(home), "EPRO_DATABASE_URL": database_url, "EPRO_PORT": str(settings.port)}
+    environment |= DEBUGGING
     process = subprocess.Popen(
         [sys.executable, "-m", "epro", "serve"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
     )

@@ -119,6 +119,22 @@ MODES = {
 }
 
 
+ROLES = {
+    "nurse": N_("Nurse"),
+    "investigator": N_("Investigator"),
+    "monitor": N_("Monitor"),
+    "analyst": N_("Analyst"),
+    "trial_office": N_("Trial office"),
+    "administrator": N_("Administrator"),
+}
+SECOND_STEPS = {
+    "none": N_("none"),
+    "code": N_("code"),
+    "passkey": N_("passkey"),
+    "code and passkey": N_("code and passkey"),
+}
+
+
 def visit_title(code: str) -> str:
     """A visit as the trial file names it in the language of the page."""
     titles = house().protocol.visits[code].title

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = 'fd6846a235de'
+revision = '6b351654e424'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -66,14 +66,20 @@ def upgrade() -> None:
     with op.batch_alter_table('miss', schema=None) as batch_op:
         batch_op.create_index('ix_miss_what_whom_at', ['what', 'whom', 'at'], unique=False)
 
-    op.create_table('staff_role',
+    op.create_table('staff_try',
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
-    sa.Column('name', sa.String(), nullable=False),
-    sa.Column('description', sa.String(), nullable=True),
-    sa.Column('permissions', sa.Text(), nullable=True),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_role')),
-    sa.UniqueConstraint('name', name=op.f('uq_staff_role_name'))
+    sa.Column('account', sa.String(), nullable=False),
+    sa.Column('address', sa.String(), nullable=False),
+    sa.Column('device', sa.String(), nullable=True),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('at', Instant(), nullable=False),
+    sa.Column('missed', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_try'))
     )
+    with op.batch_alter_table('staff_try', schema=None) as batch_op:
+        batch_op.create_index('ix_staff_try_account_at', ['account', 'at'], unique=False)
+        batch_op.create_index('ix_staff_try_address_at', ['address', 'at'], unique=False)
+
     op.create_table('patient',
     sa.Column('subject', sa.String(), nullable=False),
     sa.Column('site', sa.String(), nullable=False),
@@ -105,10 +111,14 @@ def upgrade() -> None:
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
     sa.Column('email', sa.String(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
+    sa.Column('role', sa.String(), nullable=False),
+    sa.Column('sites', sa.JSON(), nullable=False),
     sa.Column('password', sa.String(), nullable=True),
     sa.Column('active', sa.Boolean(), nullable=False),
     sa.Column('fs_uniquifier', sa.String(), nullable=False),
-    sa.Column('sites', sa.JSON(), nullable=False),
+    sa.Column('totp_secret', sa.Text(), nullable=True),
+    sa.Column('totp_counter', sa.Integer(), nullable=True),
+    sa.Column('added_at', Instant(), nullable=False),
     sa.Column('entry', sa.String(), nullable=False),
     sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_staff_user_entry_audit'), initially='DEFERRED', deferrable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_user')),
@@ -289,13 +299,75 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_signature_site'), ['site'], unique=False)
         batch_op.create_index(batch_op.f('ix_signature_subject'), ['subject'], unique=False)
 
-    op.create_table('staff_user_role',
+    op.create_table('staff_draft',
     sa.Column('user_id', sa.Integer(), nullable=False),
-    sa.Column('role_id', sa.Integer(), nullable=False),
-    sa.ForeignKeyConstraint(['role_id'], ['staff_role.id'], name=op.f('fk_staff_user_role_role_id_staff_role')),
-    sa.ForeignKeyConstraint(['user_id'], ['staff_user.id'], name=op.f('fk_staff_user_role_user_id_staff_user')),
-    sa.PrimaryKeyConstraint('user_id', 'role_id', name=op.f('pk_staff_user_role'))
+    sa.Column('body', sa.Text(), nullable=False),
+    sa.Column('kept_at', Instant(), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['staff_user.id'], name=op.f('fk_staff_draft_user_id_staff_user')),
+    sa.PrimaryKeyConstraint('user_id', name=op.f('pk_staff_draft'))
     )
+    op.create_table('staff_passkey',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('credential', sa.String(), nullable=False),
+    sa.Column('public_key', sa.Text(), nullable=False),
+    sa.Column('sign_count', sa.Integer(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('added_at', Instant(), nullable=False),
+    sa.Column('removed_at', Instant(), nullable=True),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_staff_passkey_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['staff_user.id'], name=op.f('fk_staff_passkey_user_id_staff_user')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_passkey')),
+    sa.UniqueConstraint('credential', name=op.f('uq_staff_passkey_credential'))
+    )
+    with op.batch_alter_table('staff_passkey', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_staff_passkey_entry'), ['entry'], unique=False)
+        batch_op.create_index(batch_op.f('ix_staff_passkey_user_id'), ['user_id'], unique=False)
+
+    op.create_table('staff_recovery_code',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('code_hash', sa.String(), nullable=False),
+    sa.Column('used_at', Instant(), nullable=True),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_staff_recovery_code_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['staff_user.id'], name=op.f('fk_staff_recovery_code_user_id_staff_user')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_recovery_code'))
+    )
+    with op.batch_alter_table('staff_recovery_code', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_staff_recovery_code_entry'), ['entry'], unique=False)
+        batch_op.create_index(batch_op.f('ix_staff_recovery_code_user_id'), ['user_id'], unique=False)
+
+    op.create_table('staff_session',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('token_hash', sa.String(), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('uniquifier', sa.String(), nullable=False),
+    sa.Column('stage', sa.String(), nullable=False),
+    sa.Column('started_at', Instant(), nullable=False),
+    sa.Column('seen_at', Instant(), nullable=False),
+    sa.Column('proved_at', Instant(), nullable=False),
+    sa.Column('ended_at', Instant(), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['staff_user.id'], name=op.f('fk_staff_session_user_id_staff_user')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_session')),
+    sa.UniqueConstraint('token_hash', name=op.f('uq_staff_session_token_hash'))
+    )
+    with op.batch_alter_table('staff_session', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_staff_session_user_id'), ['user_id'], unique=False)
+
+    op.create_table('staff_token',
+    sa.Column('token_hash', sa.String(), nullable=False),
+    sa.Column('purpose', sa.String(), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=True),
+    sa.Column('expires_at', Instant(), nullable=False),
+    sa.Column('used_at', Instant(), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['staff_user.id'], name=op.f('fk_staff_token_user_id_staff_user')),
+    sa.PrimaryKeyConstraint('token_hash', name=op.f('pk_staff_token'))
+    )
+    with op.batch_alter_table('staff_token', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_staff_token_user_id'), ['user_id'], unique=False)
+
     op.create_table('data_lock',
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
     sa.Column('site', sa.String(), nullable=False),
@@ -495,7 +567,25 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_data_lock_entry'))
 
     op.drop_table('data_lock')
-    op.drop_table('staff_user_role')
+    with op.batch_alter_table('staff_token', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_staff_token_user_id'))
+
+    op.drop_table('staff_token')
+    with op.batch_alter_table('staff_session', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_staff_session_user_id'))
+
+    op.drop_table('staff_session')
+    with op.batch_alter_table('staff_recovery_code', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_staff_recovery_code_user_id'))
+        batch_op.drop_index(batch_op.f('ix_staff_recovery_code_entry'))
+
+    op.drop_table('staff_recovery_code')
+    with op.batch_alter_table('staff_passkey', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_staff_passkey_user_id'))
+        batch_op.drop_index(batch_op.f('ix_staff_passkey_entry'))
+
+    op.drop_table('staff_passkey')
+    op.drop_table('staff_draft')
     with op.batch_alter_table('signature', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_signature_subject'))
         batch_op.drop_index(batch_op.f('ix_signature_site'))
@@ -560,7 +650,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_patient_entry'))
 
     op.drop_table('patient')
-    op.drop_table('staff_role')
+    with op.batch_alter_table('staff_try', schema=None) as batch_op:
+        batch_op.drop_index('ix_staff_try_address_at')
+        batch_op.drop_index('ix_staff_try_account_at')
+
+    op.drop_table('staff_try')
     with op.batch_alter_table('miss', schema=None) as batch_op:
         batch_op.drop_index('ix_miss_what_whom_at')
 
