@@ -59,7 +59,9 @@ def _serving(url: str, folder: Path) -> Iterator[Service]:
 def tickets(running: Service, first: int, count: int) -> list[str]:
     """Patients who have pressed Start."""
     subjects = [running.enrol(f"UME-{n:03d}") for n in range(first, first + count)]
-    links = running.tick(running.first_text_is_due_at(subjects[0]))
+    links: list[str] = []
+    while batch := running.tick(running.first_text_is_due_at(subjects[0])):
+        links += batch
     assert len(links) == count
     pages = []
     for link in links:
