@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '6b351654e424'
+revision = 'e481418d3744'
 down_revision = None
 branch_labels = None
 depends_on = None
