@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from epro.acts.cards import plain
+from epro.acts.cards import hashed_as
 from epro.store.audit import TRIAL_CHAIN, Actor, Entry, entry
 from epro.store.contacts import Cipher
 from epro.store.models import ERASED, Base, Card, CodeWord, Contact, Reply, User, table_of
@@ -45,8 +45,8 @@ def rotate(connection: Connection, cipher: Cipher, *, by: Actor, now: datetime) 
             for row in connection.execute(select(model.__table__).order_by(key)).mappings().all():
                 rows += 1
                 values = {name: _under(newest, cipher, row[name]) for name in columns if row[name]}
-                for name in KEYED & row.keys():
-                    if row[name] in renewed:
+                for name in sorted(KEYED):
+                    if row.get(name) in renewed:
                         values[name] = renewed[row[name]]
                 changed += _update(made, model, row[key.name], values)
     return Rotated(changed, rows)
@@ -61,8 +61,11 @@ def _under(newest: Cipher, cipher: Cipher, secret: str) -> str:
 
 
 def _hashes(connection: Connection, cipher: Cipher) -> dict[str, str]:
-    """The keyed hash under every older key of each address and card that is kept, and the one in its place."""
+    """The keyed hash under every older key of each address and card code, and the one that takes its place.
+
+    A second step is kept as its hash alone: one that was agreed on under an older key passes while that key is there.
+    """
     kept = connection.execute(select(Contact.address).where(Contact.address != ERASED)).scalars()
-    cards = connection.execute(select(Card.code)).scalars()
-    texts = {cipher.decrypt(secret) for secret in kept} | {plain(cipher.decrypt(secret)) for secret in cards}
-    return {old: cipher.digest(address) for address in texts for old in cipher.digests(address)[1:]}
+    codes = connection.execute(select(Card.code)).scalars()
+    plain = {cipher.decrypt(secret) for secret in kept} | {hashed_as(cipher.decrypt(secret)) for secret in codes}
+    return {old: cipher.digest(text) for text in plain for old in cipher.digests(text)[1:]}

@@ -41,6 +41,11 @@ class Staff(Browser):
         self.post("/desk/login", email=self.email, password=PASSWORD)
         self.token = self.open("/desk/account").fields["csrf_token"]  # signing in begins everything anew
 
+    def sign_in_again(self, path):
+        """A page of another day: the session of this one has ended by then."""
+        sign_in(self, self.email)
+        return self.open(path)
+
     def post(self, path, **fields):
         """The answer itself, without going where it leads."""
         return self.client.post(path, data={"csrf_token": self.token, **fields}, headers=self.headers)
