@@ -35,6 +35,7 @@ from epro.store.models import Passkey, User
 CHALLENGE_LASTS = timedelta(minutes=5)
 REGISTER, SIGN_IN = "register", "sign_in"
 LONGEST_NAME = 60
+# what a body that anybody may send can raise
 UNREADABLE = (
     WebAuthnException,
     ValueError,
@@ -42,7 +43,7 @@ UNREADABLE = (
     TypeError,
     AttributeError,
     RecursionError,
-)  # of a body that anybody may send
+)
 
 
 @dataclass(frozen=True)

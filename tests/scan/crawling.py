@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from html.parser import HTMLParser
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
@@ -66,7 +67,7 @@ def targets(app: Flask, address: str, session: requests.Session, starts: list[st
     return found
 
 
-def unreached(app: Flask, found: dict[str, Target], values: dict[str, str], csrf_token: str) -> dict[str, Target]:
+def unreached(app: Flask, found: Collection[str], values: dict[str, str], csrf_token: str) -> dict[str, Target]:
     """A made up request for every route that no page led to. values: of the parts of an address, by their names."""
     made: dict[str, Target] = {}
     for rule in app.url_map.iter_rules():
