@@ -25,7 +25,7 @@ lint: .venv/.dev
 fire: .venv/.dev           # the trial by fire: senders killed at every point, in foul weather
 	$(BIN)/python -m tests.scheduler.fire
 
-scan: .venv/.dev           # every route fuzzed as a stranger and as each role; a planted application must be broken
+scan: .venv/.dev           # every route fuzzed, and attacked by wapiti and sqlmap (apt-get install wapiti sqlmap), as each role
 	SCAN_EXAMPLES=100 $(BIN)/python -m pytest tests/scan
 
 bench: .venv/.dev

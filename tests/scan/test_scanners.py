@@ -22,6 +22,9 @@ needs = {
     scanner: pytest.mark.skipif(not installed(scanner), reason=f"{scanner} is not installed: apt-get install {scanner}")
     for scanner in ("wapiti", "sqlmap")
 }
+# An unknown code and a form without its token get one page, so wapiti cannot tell that the token is asked for; that it
+# is: test_a_right_code_without_the_token_of_its_page_opens_nothing.
+ALIKE = "Cross Site Request Forgery: POST /:"
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,9 @@ class Somebody:
 
 DESK = ("/desk/", f"/desk/patients/{SUBJECT}", "/desk/account")
 PEOPLE = [
-    Somebody("stranger", ("/", "/desk/login")),
     Somebody("patient", ("/form", "/form/1", "/form/review")),
     *(Somebody(role, DESK) for role in ROLES),
+    Somebody("stranger", ("/", "/desk/login")),  # last: who guesses so often slows everybody at this address
 ]
 
 
@@ -63,7 +66,9 @@ def test_wapiti_finds_the_planted_script_and_the_planted_injection():
 @needs["wapiti"]
 @pytest.mark.parametrize("somebody", PEOPLE, ids=lambda somebody: somebody.name)
 def test_wapiti_finds_nothing_in_our_pages(here: Place, somebody: Somebody):
-    assert wapiti(here.address, cookie_of(somebody.session(here)), start=somebody.starts) == []
+    found = wapiti(here.address, cookie_of(somebody.session(here)), start=somebody.starts)
+
+    assert [line for line in found if not line.startswith(ALIKE)] == []
 
 
 @needs["sqlmap"]
@@ -89,7 +94,7 @@ def every_route(here: Place) -> dict[str, Somebody]:
     for name in unreached(app, who, {}, ""):
         audience = AUDIENCES[name.split()[1]]
         roles = ROLES_WITH.get(audience, {"nurse"} if audience == MEMBER else set())
-        who[name] = next((each for each in PEOPLE if each.name in roles), PEOPLE[0])
+        who[name] = next((each for each in PEOPLE if each.name in roles), PEOPLE[-1])
     return who
 
 

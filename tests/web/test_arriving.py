@@ -119,6 +119,14 @@ def test_a_card_that_is_replaced_opens_nothing(house, browser, code):
     assert browser.press(browser.open("/"), code=code_of(house)).status == 200
 
 
+def test_a_right_code_without_the_token_of_its_page_opens_nothing(house, browser, code):
+    browser.open("/")
+
+    answered = browser.client.post("/", data={"code": code, "csrf_token": "another"})
+
+    assert (answered.status_code, answered.headers.get("Location")) == (404, None)
+
+
 def test_a_right_code_without_an_open_form_looks_like_a_wrong_one(clock, browser, code):
     clock.wait(days=40)
 
