@@ -30,7 +30,7 @@ from tests.epro.conftest import NURSE
 from tests.journeys.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
-STARTS_WITHIN_SECONDS = 90
+STARTS_WITHIN_SECONDS = 240
 
 
 @dataclass
