@@ -67,6 +67,7 @@ def erase(house, reason="withdrawal with erasure"):
         return erasure.erase_contact(connection, house.protocol, "UME-001", reason=reason, by=NURSE, now=NOW)
 
 
+@pytest.mark.requirement("trust-43")
 def test_an_erased_number_stands_in_no_table_under_no_key_and_by_no_hash(written_to):
     known = [house_digest for number in (NUMBER, OTHER) for house_digest in written_to.cipher.digests(number)]
     assert any(digest in everything(written_to) for digest in known)
@@ -82,6 +83,7 @@ def test_an_erased_number_stands_in_no_table_under_no_key_and_by_no_hash(written
         assert verify(connection, []).faults == []
 
 
+@pytest.mark.requirement("trust-43")
 def test_after_an_erasure_nothing_is_sent_and_who_did_it_and_why_is_told(written_to):
     erase(written_to)
 
@@ -119,6 +121,7 @@ def test_an_erasure_wants_a_reason(written_to):
         erase(written_to, reason=" ")
 
 
+@pytest.mark.requirement("trust-9")
 def test_a_value_of_the_trail_is_redacted_with_who_and_why_and_the_chain_still_verifies(house, desk):
     desk.enrol()
     desk.act(patients.withdraw, "UME-001", on=date(2027, 3, 1), reason="stray name")

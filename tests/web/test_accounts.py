@@ -68,6 +68,7 @@ def test_a_route_that_names_no_ability_opens_for_nobody(app, nurse, monkeypatch)
     assert nurse.open("/desk/completion").status == 403
 
 
+@pytest.mark.requirement("trust-13", "trust-20")
 @pytest.mark.parametrize("role", users.ROLES)
 def test_every_role_reaches_exactly_what_the_table_gives_it(app, house, desk, role):
     desk.enrol()
@@ -82,6 +83,7 @@ def test_every_role_reaches_exactly_what_the_table_gives_it(app, house, desk, ro
         assert (response.status_code == 403) == (role not in ROLES_WITH[ability]), (role, rule)
 
 
+@pytest.mark.requirement("trust-20", "abuse-10")
 def test_a_nurse_of_one_site_finds_no_patient_of_another(app, house, desk):
     desk.enrol("UME-001")
     desk.enrol("GBG-001")
@@ -96,6 +98,7 @@ def test_a_nurse_of_one_site_finds_no_patient_of_another(app, house, desk):
     assert "GBG-001" not in umea.press(umea.open("/desk"), "/desk/patients/search", subject="001").html
 
 
+@pytest.mark.requirement("abuse-10")
 def test_a_nurse_of_one_site_enrols_at_no_other(app, house):
     umea = Staff(app, house, sites=["UME"])
 
@@ -162,6 +165,7 @@ def test_after_signing_out_the_desk_is_closed(nurse):
     assert nurse.open("/desk").path == "/desk/login"
 
 
+@pytest.mark.requirement("trust-21")
 @pytest.mark.bends_the_record
 def test_an_account_that_is_closed_feels_it_at_the_next_request(nurse, house):
     assert nurse.open("/desk").path == "/desk"
@@ -180,6 +184,7 @@ def test_a_form_without_its_token_changes_nothing(nurse, house, desk):
     assert "died" not in nurse.open("/desk/patients/UME-001").words
 
 
+@pytest.mark.requirement("trust-20")
 def test_every_route_stands_in_the_matrix_and_none_is_a_librarys_own(app):
     assert set(AUDIENCES) == {rule.endpoint for rule in app.url_map.iter_rules()}
     assert {endpoint.split(".")[0] for endpoint in AUDIENCES} == {
@@ -194,6 +199,7 @@ def test_every_route_stands_in_the_matrix_and_none_is_a_librarys_own(app):
     }
 
 
+@pytest.mark.requirement("trust-20")
 @pytest.mark.parametrize(
     ("bend", "said"),
     [
@@ -208,6 +214,7 @@ def test_a_route_that_is_not_listed_keeps_the_service_from_starting(app, bend, s
         check(app)
 
 
+@pytest.mark.requirement("trust-39", "abuse-29")
 def test_the_analyst_exports_without_contact_data_and_the_trail_keeps_rows_and_hash(app, house, desk):
     desk.enrol()
     analyst = Staff(app, house, "analyst")
@@ -234,6 +241,7 @@ def test_an_export_asks_again_who_is_sitting_there(app, house, clock):
     assert analyst.post("/desk/export").location == "/desk/again"
 
 
+@pytest.mark.requirement("trust-22")
 def test_a_password_is_kept_as_argon2id_and_its_hash_stays_out_of_the_trail(nurse, house):
     with reading(house.engine) as connection:
         kept = connection.execute(select(User.password)).scalar_one()

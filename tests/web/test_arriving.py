@@ -136,6 +136,7 @@ def test_who_guesses_codes_is_told_to_wait_and_then_not_even_the_right_one_opens
     assert browser.press(browser.open("/"), code=code).status == 200
 
 
+@pytest.mark.requirement("abuse-13")
 def test_who_guesses_links_is_told_to_wait(clock, browser, token):
     statuses = [browser.client.get(f"/p/{n:026d}").status_code for n in range(31)]
 

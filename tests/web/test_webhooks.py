@@ -200,6 +200,7 @@ def test_a_number_that_belongs_to_nobody_leaves_no_trace(house, desk, carrier):
     assert rows_of(house) == before
 
 
+@pytest.mark.requirement("abuse-20")
 @pytest.mark.parametrize(
     "forged",
     [
@@ -221,6 +222,7 @@ def test_a_forged_call_changes_nothing_and_leaves_one_log_line_without_data(hous
     assert "STOP" not in caplog.text
 
 
+@pytest.mark.requirement("abuse-20")
 def test_an_unsigned_call_is_refused(app):
     assert app.test_client().post("/webhooks/twilio/reply", data=reply("STOP")).status_code == 403
     assert app.test_client().post("/webhooks/twilio/receipt?attempt=x", data={}).status_code == 403
