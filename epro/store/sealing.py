@@ -39,7 +39,6 @@ ADDED_TO = (Audit, TrialVersion, PatientEvent, Answer, Access, Signature, DataLo
 APPEND_ONLY: tuple[Table, ...] = (*map(table_of, ADDED_TO), message_event)
 REDACTABLE = table_of(AuditValue)
 EMPTIED = {"audit": ("reason",), "patient_event": ("reason",), "answer": ("reason", "text")}  # words somebody wrote
-UNTOLD = ("staff_user",)  # written by the sign-in library as well; its own acts tell of it
 FUNCTIONS = {  # PostgreSQL: name → body
     "epro_sealed": "RAISE EXCEPTION 'epro: rows of % are only added', TG_TABLE_NAME USING ERRCODE = '23001';",
     "epro_emptied": (
@@ -65,7 +64,7 @@ FUNCTIONS = {  # PostgreSQL: name → body
 
 def told() -> list[Table]:
     """The tables whose every row is written under an entry of the trail."""
-    return [table for table in Base.metadata.sorted_tables if "entry" in table.columns and table.name not in UNTOLD]
+    return [table for table in Base.metadata.sorted_tables if "entry" in table.columns]
 
 
 def seal(connection: Connection) -> None:

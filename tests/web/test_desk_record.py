@@ -18,7 +18,7 @@ from epro.store.models import Access, Answer, Audit, Contact, DataLock, Signatur
 from tests.epro.conftest import NOW, NURSE, Desk
 from tests.queries.conftest import Course
 from tests.web.conftest import rows_of
-from tests.web.staffing import PASSWORD, Staff
+from tests.web.staffing import PASSWORD, Staff, code_of, with_authenticator
 
 PAGE = "/desk/patients/UME-001"
 ITEM = f"{PAGE}/visits/BL/qlq-c30/q12"
@@ -393,3 +393,40 @@ def test_a_lock_row_cannot_stand_without_its_signature(house, investigator, answ
         entry(connection, chain="UME", action="locked", by=NURSE, at=NOW) as made,
     ):
         made.insert(DataLock, site="UME", cut_on=NOW.date(), locked=True, signature=4711, at=NOW)
+
+
+# ---- both components, where the signer has a second step
+
+
+@pytest.mark.requirement("trust-26")
+def test_who_has_a_second_step_gives_it_anew_with_each_signature(investigator, house, clock, answered):
+    secret, (recovery, *_) = with_authenticator(investigator)
+    clock.wait(minutes=2)
+    code = code_of(secret, clock.now)
+
+    for wrong in ({}, {"code": ""}, {"code": "000000"}, {"credential": "{}"}):
+        assert "The second step is missing, wrong or was used" in sign(investigator, **wrong).text
+    assert "record signed" not in actions(house)
+    assert sign(investigator, code=code).status_code == 303
+    assert sign(investigator, code=code).status_code == 400
+    assert sign(investigator, code=recovery).status_code == 303
+    assert lock(investigator, code=recovery).status_code == 400
+    clock.wait(minutes=1)
+    assert lock(investigator, code=code_of(secret, clock.now)).status_code == 303
+    assert actions(house).count("record signed") == 2
+    page = investigator.open(f"{PAGE}/signatures")
+    assert "authenticator app" in page.words
+
+
+@pytest.mark.requirement("trust-26", "trust-24")
+def test_codes_that_are_wrong_at_signing_are_slowed_down_like_those_of_signing_in(investigator, house, clock, answered):
+    secret, _ = with_authenticator(investigator)
+    clock.wait(minutes=2)
+    for _ in range(5):
+        sign(investigator, code="000000")
+
+    response = sign(investigator, code=code_of(secret, clock.now))
+
+    assert response.status_code == 400
+    assert "too often" in response.text
+    assert "record signed" not in actions(house)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from passlib.totp import TOTP
 from sqlalchemy import func, select
 
 from epro.acts import passwords, sessions, tries, users
@@ -15,7 +14,7 @@ from epro.store.models import Audit, StaffDraft, StaffSession, StaffTry, User
 from epro.web.app import create_app
 from tests.epro.conftest import NOW, NURSE
 from tests.web.conftest import Browser
-from tests.web.staffing import PASSWORD, Staff, sign_in
+from tests.web.staffing import PASSWORD, Staff, code_of, sign_in, with_authenticator
 
 EMAIL = "nurse0@example.org"
 
@@ -41,19 +40,6 @@ def told(house):
 
 def actions(house):
     return [action for action, _, _ in told(house)]
-
-
-def with_authenticator(staff):
-    """Set up an authenticator for somebody who is signed in. Returns its secret and the recovery codes."""
-    page = staff.open("/desk/account/authenticator")
-    secret = re.sub(r"[^A-Z2-7]", "", re.search(r'class="secret">([^<]+)<', page.html)[1])
-    done = staff.press(page, "/desk/account/authenticator", code=code_of(secret, NOW))
-    assert done.status == 200
-    return secret, re.findall(r"<li><code>([0-9a-f-]+)</code>", done.html)
-
-
-def code_of(secret, at):
-    return TOTP(secret).generate(time=at.timestamp()).token
 
 
 def change(house, act, email=EMAIL, **asked):
@@ -404,6 +390,7 @@ def test_each_step_stands_in_the_trail(app, house, nurse, clock):
         "signed in",
         "recovery codes made",
         "first step given",
+        "code used",
         "signed in",
         "signed out",
     ]
