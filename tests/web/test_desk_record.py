@@ -18,6 +18,7 @@ from epro.store.models import Access, Answer, Audit, Contact, DataLock, Signatur
 from tests.epro.conftest import NOW, NURSE, Desk
 from tests.queries.conftest import Course
 from tests.web.conftest import rows_of
+from tests.web.passkey import SoftPasskey
 from tests.web.staffing import PASSWORD, Staff, code_of, with_authenticator
 
 PAGE = "/desk/patients/UME-001"
@@ -429,4 +430,32 @@ def test_codes_that_are_wrong_at_signing_are_slowed_down_like_those_of_signing_i
 
     assert response.status_code == 400
     assert "too often" in response.text
+    assert "record signed" not in actions(house)
+
+
+@pytest.mark.requirement("trust-26")
+def test_a_passkey_signs_beside_the_password_and_each_challenge_once(investigator, house, answered):
+    key = SoftPasskey(house.settings.address)
+    options = json.loads(investigator.post("/desk/account/passkey/options").text)
+    investigator.post("/desk/account/passkey", credential=key.made_for(options), name="desk")
+    investigator.token = investigator.open("/desk/account").fields["csrf_token"]
+    assert "use your passkey" in investigator.open(f"{PAGE}/signatures").words
+    shown = key.signed_for(json.loads(investigator.post("/desk/login/passkey/options").text))
+
+    assert sign(investigator, credential=shown).status_code == 303
+    assert "The second step is missing, wrong or was used" in sign(investigator, credential=shown).text
+    assert actions(house).count("record signed") == 1
+
+
+@pytest.mark.requirement("trust-26")
+def test_a_passkey_of_somebody_else_signs_nothing(app, investigator, house, answered):
+    other, keys = Staff(app, house, role="investigator", sites=["UME", "LUN"]), {}
+    for one in (investigator, other):
+        keys[one] = SoftPasskey(house.settings.address)
+        options = json.loads(one.post("/desk/account/passkey/options").text)
+        one.post("/desk/account/passkey", credential=keys[one].made_for(options), name="desk")
+        one.token = one.open("/desk/account").fields["csrf_token"]
+    shown = keys[other].signed_for(json.loads(investigator.post("/desk/login/passkey/options").text))
+
+    assert "The second step is missing, wrong or was used" in sign(investigator, credential=shown).text
     assert "record signed" not in actions(house)
