@@ -37,7 +37,7 @@ def guessed_links(connection: Connection, now: datetime) -> int:
     return connection.execute(_count(ALARM, now)).scalar_one()
 
 
-def _count(limit: Limit, now: datetime) -> Select[tuple[int]]:
+def _count(limit: Limit, now: datetime) -> Select[int]:
     return select(func.count()).where(Miss.what == limit.what, Miss.at > now - limit.within, Miss.at <= now)
 
 
