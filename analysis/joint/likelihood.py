@@ -178,7 +178,7 @@ class _Modes:
     def _drive(self) -> Numbers:
         """(N, 2) what an event adds to the linear part."""
         data = self.of.data
-        return self.at.alpha * data.event[:, None] * np.column_stack([np.ones(len(data.time)), data.time])
+        return np.asarray(self.at.alpha * data.event[:, None] * np.column_stack([np.ones(len(data.time)), data.time]))
 
     def _hazard(self, b: Numbers) -> Numbers:
         with np.errstate(over="ignore"):
@@ -197,7 +197,7 @@ class _Modes:
         gradient = linear + self._drive - np.einsum("nij,nj->ni", matrix, b)
         gradient -= self.at.alpha * np.column_stack([zero, one])
         bend = np.stack([np.stack([zero, one], axis=1), np.stack([one, two], axis=1)], axis=2)
-        return gradient, matrix + self.at.alpha**2 * bend
+        return gradient, np.asarray(matrix + self.at.alpha**2 * bend)
 
 
 @dataclass(frozen=True, eq=False)

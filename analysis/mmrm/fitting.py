@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from analysis.mmrm.covariances import Numbers
+from analysis.mmrm.descent import descended
 from analysis.mmrm.likelihood import CrossProducts, Likelihood, Point
 from analysis.results import CannotEstimate
 
@@ -86,13 +87,12 @@ def _where_r_stops(likelihood: Likelihood, log_scale: float, constant: float) ->
     start = np.zeros(structure.size)
     if structure.code in ("ar1", "ar1h"):
         start[structure.scales :] = FIRST_AUTOREGRESSIVE
-    limits = {"maxcor": MEMORY, "ftol": LEAST_GAIN, "gtol": 0.0, "maxiter": MOST_STEPS}
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            found = minimize(half_deviance, start, jac=True, method="L-BFGS-B", options=limits)
+            found = descended(half_deviance, start, memory=MEMORY, least_gain=LEAST_GAIN, most_steps=MOST_STEPS)
     except _NotFinite:
         return None
-    theta = found.x - origin
+    theta = found - origin
     point = likelihood.at(theta)
     return point if point is not None and _is_near_the_top(point) else _judged(likelihood, theta)[1]
 

@@ -109,6 +109,11 @@ class MMRM(Result):
         table.insert(0, "contrast", names)
         return table
 
+    def predicted(self, rows: pd.DataFrame) -> pd.Series:
+        """The mean of each row of covariates, arm and visit; no outcome is needed. Raises BadInput."""
+        x = self._design.matrix(rows)
+        return pd.Series(x @ (self._scaled.offset + self._scaled.scale * self._point.coefficients), index=rows.index)
+
     def f_test(self, term: str) -> pd.DataFrame:
         """All coefficients of one term together: f, numerator_df, denominator_df, p. Raises BadInput."""
         columns = self._design.term(term)

@@ -58,8 +58,8 @@ def quality_adjusted(
     forms: subject, month (the planned one, the same for all) and utility (1 = full health, 0 = as bad as death; may be
     below 0); forms after the end of follow-up, and those without a utility, are left out and counted. subjects: one row
     each: subject, arm, time, died (bool). horizon: in the unit of time and month. Between visits the mean runs
-    straight, after the last one and before the first it stays. Glasziou, Cole, Gelber, Hilden and Simes (1998), with bootstrap
-    replicates drawn by patient within arms. The mean utility is that of those who answer.
+    straight, after the last one and before the first it stays. Glasziou, Cole, Gelber, Hilden and Simes (1998), with
+    bootstrap replicates drawn by patient within arms. The mean utility is that of those who answer.
     Raises BadInput, and CannotEstimate when an arm has no form or was not followed to the horizon.
     """
     require(forms, [subject, month, utility], "forms")

@@ -56,6 +56,15 @@ class SimulatedTrial:
         arm = alive["subject"].map(self.patients.set_index("subject")["arm"])
         return alive.groupby([arm.rename("arm"), "visit"])["QL"].agg(["size", "mean"])
 
+    def latent(self) -> pd.DataFrame:
+        """The truth that a joint model is after: by arm and visit, the mean true QL of all, as if nobody died.
+
+        In the scenario shared parameter alone, where the score does not fall because death is near.
+        """
+        truth = self.truth.reset_index()
+        arm = truth["subject"].map(self.patients.set_index("subject")["arm"])
+        return truth.groupby([arm.rename("arm"), "visit"])["QL"].agg(["size", "mean"])
+
     def patient(self, subject: str) -> Mapping[str, Any]:
         """The row of one patient. Raises KeyError for an unknown one."""
         return self._patients[subject]
@@ -118,9 +127,11 @@ def simulate(
     surgical = (patients["arm"] == "surgery").to_numpy()
     if scenario == "shared parameter":
         undying = replace(course, death=np.full(subjects, np.inf))
-        score = true_health(z, shifts(undying, surgical, months))
-        course = followed_by_death(rng, undying, surgical, score, months)
-    options = items_of(rng, z, shifts(course, surgical, months))
+        shift = shifts(undying, surgical, months)  # the score leads to death, and death does not lower the score
+        course = followed_by_death(rng, undying, surgical, true_health(z, shift), months)
+    else:
+        shift = shifts(course, surgical, months)
+    options = items_of(rng, z, shift)
     health = global_health(options)
     gap = patients["randomised_on"].map(date.toordinal) - patients["consented_on"].map(date.toordinal)
     answering = answering_of(
