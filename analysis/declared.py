@@ -67,7 +67,13 @@ ADVERSE_EVENTS = (
     Column("ended_on", "date"),
 )
 COVARIATES = (Column("subject", required=True, filled=True),)  # the plan's covariates follow, one column each
-TABLES = {"subjects": SUBJECTS, "forms": FORMS, "answers": ANSWERS, "covariates": COVARIATES, "adverse_events": ADVERSE_EVENTS}
+TABLES = {
+    "subjects": SUBJECTS,
+    "forms": FORMS,
+    "answers": ANSWERS,
+    "covariates": COVARIATES,
+    "adverse_events": ADVERSE_EVENTS,
+}
 OPTIONAL = ("covariates", "adverse_events")
 PLAN, INSTRUMENTS = "analysis.toml", "instruments"
 

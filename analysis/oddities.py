@@ -29,9 +29,7 @@ class Oddity:
         return f"{place}: {self.what} ({self.subjects} patients)\n  {self.handling}"
 
 
-def oddities(
-    subjects: pd.DataFrame, forms: pd.DataFrame, answers: pd.DataFrame, plan: TrialPlan
-) -> list[Oddity]:
+def oddities(subjects: pd.DataFrame, forms: pd.DataFrame, answers: pd.DataFrame, plan: TrialPlan) -> list[Oddity]:
     """Everything odd, one entry a kind that occurs; tables as typed by `read_trial`."""
     dated = _dated(subjects, forms, answers, plan)
     return [*_of_forms(dated, plan), *_of_subjects(subjects)]

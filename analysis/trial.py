@@ -30,6 +30,7 @@ KINDS = (".csv", ".parquet")
 
 __all__ = ["ANSWER_STATES", "FORM_STATES", "Trial", "read_trial", "write_trial"]
 
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Trial:
     """A trial's tables, as declared above, that agree with each other and with their plan.
