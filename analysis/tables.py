@@ -40,6 +40,7 @@ def consort(numbers: Numbers, counts: pd.DataFrame, arms: Mapping[str, str]) -> 
     rows = [
         Row(CONSORT[key], tuple((numbers.count(f"consort.{key}.{arm}", _row(counts, key)[arm]),) for arm in arms))
         for key in CONSORT
+        if key in counts.index
     ]
     return Table("What became of the randomised patients", ("Patients", *arms.values()), tuple(rows))
 

@@ -88,7 +88,7 @@ def framed(rows: int) -> tuple[Canvas, Axes]:
     below = UNDER_AXIS + rows * ROW + 0.05
     height = ABOVE + AXES_HEIGHT + below
     canvas = Canvas(figsize=(WIDTH, height))
-    return canvas, canvas.add_axes((0.09, below / height, 0.89, AXES_HEIGHT / height))
+    return canvas, canvas.add_axes((0.11, below / height, 0.87, AXES_HEIGHT / height))
 
 
 def months_axis(axes: Axes, months: Sequence[float]) -> None:

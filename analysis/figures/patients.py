@@ -7,14 +7,16 @@ import pandas as pd
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from analysis.disposition import STATUSES
 from analysis.figures.canvas import COLOURS, MARKERS, WIDTH, Figure, figure, style
 
 SHADES = ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#CC79A7", "#222222", "#f0f0f0", "#c9ccd1")
-HATCHES = ("", "//", "xx", "..", "\\\\", "", "", "--")
 MOST_POINTS = 400  # of one curve; with more patients its quantiles are drawn
 MOST_SWIMMERS = 400
+TICK = 0.4  # half a form's mark, in lines
+Numbers = NDArray[np.float64]
 
 
 def waterfall(
@@ -81,23 +83,14 @@ def status_bars(
         canvas = Canvas(figsize=(WIDTH, 3.9))
         for at, (arm, label) in enumerate(arms.items()):
             width = 0.66 / len(arms)
-            axes = canvas.add_axes((0.09 + at * width, 0.13, width - 0.03, 0.78))
+            axes = canvas.add_axes((0.09 + at * width, 0.15, width - 0.03, 0.76))
             bottom = np.zeros(len(visits))
-            for status, shade, hatch in zip(STATUSES, SHADES, HATCHES, strict=True):
+            for status, shade in zip(STATUSES, SHADES, strict=True):
                 heights = np.array([float(shares[status].get((arm, visit), 0.0)) for visit in visits]) * 100
-                axes.bar(
-                    range(len(visits)),
-                    heights,
-                    bottom=bottom,
-                    color=shade,
-                    hatch=hatch,
-                    edgecolor="white",
-                    lw=0.3,
-                    width=0.86,
-                )
+                axes.bar(range(len(visits)), heights, bottom=bottom, color=shade, edgecolor="white", lw=0.3, width=0.9)
                 bottom += heights
             axes.set_title(label, fontsize=10)
-            axes.set_xticks(range(len(visits)), list(visits), fontsize=8)
+            axes.set_xticks(range(len(visits)), list(visits), fontsize=8, rotation=90)
             axes.set_ylim(0, 100)
             if at == 0:
                 axes.set_ylabel("Of all randomised, %")
@@ -123,15 +116,13 @@ def swimmer(
         axes = canvas.add_axes((0.09, 0.1, 0.88, 0.84))
         for at, (arm, label) in enumerate(arms.items()):
             mine = order[order["arm"] == arm]
-            segments = np.full((3 * len(mine), 2), np.nan)
-            segments[0::3], segments[1::3] = (
-                np.column_stack([0 * mine["place"], mine["place"]]),
-                mine[["time", "place"]].to_numpy(float),
-            )
-            axes.plot(segments[:, 0], segments[:, 1], color=COLOURS[at % len(COLOURS)], lw=1.2, label=label)
+            at_end = mine["time"].to_numpy(float)
+            x, y = _segments(0 * at_end, at_end, mine["place"].to_numpy(float), mine["place"].to_numpy(float))
+            axes.plot(x, y, color=COLOURS[at % len(COLOURS)], lw=1.2, label=label)
         place = order.set_index("subject")["place"]
         answered = forms[forms["subject"].isin(order["subject"])]
-        axes.plot(answered["month"], answered["subject"].map(place), ".", color="#444444", markersize=2, label="form")
+        at, where = answered["month"].to_numpy(float), answered["subject"].map(place).to_numpy(float)
+        axes.plot(*_segments(at, at, where - TICK, where + TICK), color="#444444", lw=0.8, label="form")
         for column, words, marker, colour in (
             ("operated_at", "surgery", MARKERS[2], COLOURS[2]),
             ("progressed_at", "progression", MARKERS[3], COLOURS[4]),
@@ -150,9 +141,14 @@ def swimmer(
         return figure(canvas, name, caption, verb)
 
 
+def _segments(x0: Numbers, x1: Numbers, y0: Numbers, y1: Numbers) -> tuple[Numbers, Numbers]:
+    """Many separate lines as one: one path in the file."""
+    gap = np.full(len(x0), np.nan)
+    return np.column_stack([x0, x1, gap]).ravel(), np.column_stack([y0, y1, gap]).ravel()
+
+
 def _key(axes: object) -> None:
     patches = [
-        Patch(facecolor=shade, hatch=hatch, edgecolor="#999999", label=word)
-        for word, shade, hatch in zip(STATUSES, SHADES, HATCHES, strict=True)
+        Patch(facecolor=shade, edgecolor="#999999", label=word) for word, shade in zip(STATUSES, SHADES, strict=True)
     ]
     axes.legend(handles=patches, frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=9)  # type: ignore[attr-defined]

@@ -66,11 +66,13 @@ def difference_profile(
     ylabel: str,
     caption: str,
     threshold: float | None,
+    directions: tuple[str, str],
     verb: str,
 ) -> Figure:
     """Differences between arms over months with 95 % intervals, and the band of differences below the threshold.
 
     differences: a row per contrast and month: contrast, month, estimate, lower, upper. contrasts: code: label.
+    directions: what lies above and below 0, in words.
     """
     with style(name):
         canvas, axes = framed(0)
@@ -85,8 +87,10 @@ def difference_profile(
             colour, marker = COLOURS[(at + 2) % len(COLOURS)], MARKERS[at % len(MARKERS)]
             axes.errorbar(x, mine["estimate"], yerr=half, color=colour, marker=marker, capsize=3, lw=1.4, label=label)
         axes.set_ylabel(ylabel)
+        for height, align, words in zip((0.98, 0.03), ("top", "bottom"), directions, strict=True):
+            axes.text(0.995, height, words, transform=axes.transAxes, ha="right", va=align, fontsize=9, color="#5a6472")
         months_axis(axes, list(months))
-        axes.legend(frameon=False, loc="best")
+        axes.legend(frameon=False, loc="upper left", ncols=1 + len(contrasts), bbox_to_anchor=(0, 1.0))
         return figure(canvas, name, caption, verb)
 
 

@@ -26,12 +26,17 @@ def tipping_map(name: str, tipping: pd.DataFrame, *, reference: str, other: str,
         for row in range(p.shape[0]):
             for column in range(p.shape[1]):
                 bold = "bold" if found[row, column] else "normal"
-                text = f"{estimate.iat[row, column]:.1f}"
+                text = f"{round(estimate.iat[row, column], 1) + 0.0:.1f}"
                 axes.text(column, row, text, ha="center", va="center", fontsize=8.5, fontweight=bold, color="#1b1f24")
-        axes.set_xticks(range(p.shape[1]), [f"{points:+g}" for points in p.columns])
-        axes.set_yticks(range(p.shape[0]), [f"{points:+g}" for points in p.index])
+        axes.set_xticks(range(p.shape[1]), [signed(points) for points in p.columns])
+        axes.set_yticks(range(p.shape[0]), [signed(points) for points in p.index])
         axes.set_xlabel(f"Points added to imputed scores of {other}")
         axes.set_ylabel(f"Points added to those of {reference}")
         axes.grid(visible=False)
         axes.spines[["left", "bottom"]].set_color(COLOURS[0])
         return figure(canvas, name, caption, verb)
+
+
+def signed(points: float) -> str:
+    """+5, -5 or 0."""
+    return f"{points:+g}" if points else "0"

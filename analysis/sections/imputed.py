@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis import imputation, tables
 from analysis.figures.canvas import Figure
-from analysis.figures.tipping import tipping_map
+from analysis.figures.tipping import signed, tipping_map
 from analysis.imputation import Imputed
 from analysis.numbers import Cell
 from analysis.planned import Estimand
@@ -107,8 +107,8 @@ def _grid(material: Material, id: str, tipping: pd.DataFrame) -> Table:
             )
             for to_others in estimates.columns
         ]
-        rows.append(Row(f"{to_reference:+g} in the reference arm", tuple(cells)))
-    head = ("Points added", *(f"{points:+g}" for points in estimates.columns))
+        rows.append(Row(f"{signed(to_reference)} in the reference arm", tuple(cells)))
+    head = ("Points added", *(signed(points) for points in estimates.columns))
     return Table("Difference in mean change by points added to imputed scores", head, tuple(rows))
 
 

@@ -29,7 +29,7 @@ def plan(material: Material, refused: Mapping[str, str]) -> Section:
     if material.trial.masked:
         section.parts.append(
             (
-                "The arms are masked: they are called A and B by a key kept apart. Masking is partial. Dates of surgery, "
+                "The arms are masked: they are called A and B by a key kept apart. Masking is partial. Dates of treatment that one arm alone has, "
                 "visits that hang on it and reasons for missing forms are left out, adverse events are pooled, and texts "
                 "of the plan that name an arm are withheld. A large difference may still tell which arm is which.",
             )

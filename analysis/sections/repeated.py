@@ -136,13 +136,15 @@ def _figure(material: Material, id: str, estimand: Estimand, code: str, apart: p
     scale = material.scale(code)
     drawn = apart.assign(month=[material.plan.months[str(visit)] for visit in apart.index])
     contrasts = {f"{arm} - {material.reference}": label for arm, label in material.contrasts.items()}
-    name = id.replace(".", "-")
+    name, reference = id.replace(".", "-"), material.arms[material.reference]
+    above, below = ("better", "worse") if scale.higher_is == "better" else ("worse", "better")
     return difference_profile(
         f"difference-{name}",
         drawn,
         list(dict.fromkeys(drawn["month"])),
         contrasts,
-        ylabel=f"Difference in mean change, points; higher is {scale.higher_is}",
+        ylabel="Difference in mean change, points",
+        directions=(f"↑ {above} than {reference}", f"↓ {below} than {reference}"),
         caption=f"Difference between arms in mean change of {scale.label['en']}, with 95 % intervals: hypothetical, were "
         f"nobody to die, and answers missing at random. Band: less than {estimand.threshold:g} points.",
         threshold=estimand.threshold,

@@ -20,6 +20,7 @@ COMMANDS = {  # command: (module, one line of help)
     "stopped": ("stopping", "Prove that nothing more is sent to a patient, and list what left before."),
     "export": ("exporting", "Write the trial folder for analysis."),
     "report": ("exporting", "Analyse a trial folder and write the report."),
+    "data": ("exporting", "Say what is missing or odd in a trial folder: `epro data check`."),
     "score": ("scoring", "Score a file of answers; no trial and no server needed."),
     "wording": ("wording", "Write, check, import and list the words of questionnaires."),
     "verify": ("recording", "Hold the audit trail against its hashes, its anchors and the data."),
