@@ -33,7 +33,7 @@ def cut(trial: Trial, on: date) -> Trial:
         subjects=subjects,
         forms=forms[forms["subject"].isin(known)].reset_index(drop=True),
         answers=answers[answers["subject"].isin(known)].reset_index(drop=True),
-        adverse_events=None if events is None else _events(events, day)[lambda each: each["subject"].isin(known)],
+        adverse_events=None if events is None else _events(events[events["subject"].isin(known)], day),
         data_cut=on,
     )
 
@@ -68,7 +68,8 @@ def _forms(trial: Trial, day: pd.Timestamp) -> pd.DataFrame:
     completed_later = _local_day(forms["completed_at"], trial.plan.trial.zone) > day
     forms["completed_at"] = forms["completed_at"].mask(completed_later)
     still_open = completed_later | (forms["closes_on"] >= day) & (forms["state"] != "completed")
-    forms.loc[still_open, ["state", "reason"]] = ["open", pd.NA]
+    forms.loc[still_open, "state"] = "open"
+    forms.loc[still_open, "reason"] = None
     forms.loc[forms["due_on"] > day, "state"] = "not_due"
     return forms
 

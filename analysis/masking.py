@@ -45,13 +45,16 @@ def read_key(file: Path, arms: list[str]) -> dict[str, str]:
 def masked(trial: Trial, key: Mapping[str, str]) -> Trial:
     """The trial with its arms called by the key, in the order of their letters, and without what would tell."""
     plan = _plan(trial.plan, key)
-    subjects = trial.subjects.assign(arm=trial.subjects["arm"].map(key).astype("string"), surgery_on=pd.NaT)
-    forms = trial.forms[trial.forms["visit"].isin(plan.visit)].assign(reason=pd.NA, schedule_version=pd.NA)
+    nothing = pd.Series(pd.NaT, trial.subjects.index, dtype="datetime64[ns]")
+    subjects = trial.subjects.assign(arm=trial.subjects["arm"].map(key).astype("string"), surgery_on=nothing)
+    forms = trial.forms[trial.forms["visit"].isin(plan.visit)].copy()
+    for telling in ("reason", "schedule_version"):
+        forms[telling] = pd.Series(pd.NA, forms.index, dtype="string")
     answers = trial.answers[trial.answers["visit"].isin(plan.visit)]
     return replace(
         trial,
-        subjects=subjects.astype({"surgery_on": "datetime64[ns]"}),
-        forms=forms.astype({"reason": "string"}).reset_index(drop=True),
+        subjects=subjects,
+        forms=forms.reset_index(drop=True),
         answers=answers.reset_index(drop=True),
         plan=plan,
         masked=True,

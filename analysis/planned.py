@@ -1,6 +1,6 @@
 """What does a plan say about one estimand: its five attributes, its objective, and the method that answers it?"""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -29,6 +29,7 @@ Method = Literal[
     "adverse events",
 ]
 
+METHODS: tuple[Method, ...] = get_args(Method)
 NEEDED: dict[str, frozenset[str]] = {
     "cox": frozenset({"endpoint"}),
     "survival at a month": frozenset({"endpoint", "month"}),

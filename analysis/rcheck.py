@@ -1,4 +1,4 @@
-"""How does somebody else check the headlines: an R script and its data that compute them anew and print the differences."""
+"""How does somebody else check the headlines? An R script and its data compute them anew and print the differences."""
 
 import json
 from pathlib import Path
@@ -119,7 +119,7 @@ def _repeated(material: Material, estimand: Estimand, words: dict[str, str]) -> 
     """Of the first scale."""
     code = estimand.scales[0]
     data, _ = changes(material, code)
-    strata = [name for name in data if name.startswith("stratum_") and data[name].nunique() > 1]
+    strata = [name for name in map(str, data) if name.startswith("stratum_") and data[name].nunique() > 1]
     formula = " + ".join(["chg ~ base * visit", "arm * visit", *strata])
     visits = ", ".join(f'"{visit}"' for visit in data["visit"].cat.categories)
     return data, MMRM.format(**words, formula=formula, visits=visits, visit=estimand.visit, scale=code)

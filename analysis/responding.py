@@ -1,5 +1,6 @@
 """Whose odds to be worse, stable or better are higher?"""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ LARGEST_SE = 50.0  # of a log odds: beyond it the likelihood has no maximum
 
 @dataclass(frozen=True)
 class OddsRatios(Result):
-    """Logistic model. terms: by covariate, coef, se, odds_ratio, lower, upper (95 %), z, p. excluded: missing values."""
+    """Logistic model. terms: by covariate, coef, se, odds_ratio, lower, upper (95 %), z, p. excluded: rows."""
 
     terms: pd.DataFrame
     n: int
@@ -51,8 +52,6 @@ def odds_ratios(event: ArrayLike, covariates: pd.DataFrame) -> OddsRatios:
 
 
 def _terms(x: pd.DataFrame, y: "pd.Series[float]") -> pd.DataFrame:
-    import warnings
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", PerfectSeparationWarning)

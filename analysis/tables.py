@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -12,6 +12,14 @@ from analysis.disposition import CONSORT
 from analysis.numbers import Cell, Numbers
 from analysis.results import CannotEstimate
 from analysis.survival import Cox, KaplanMeier, LogRank
+
+
+class Modelled(Protocol):
+    """A model with a row of ratios for each term."""
+
+    @property
+    def terms(self) -> pd.DataFrame: ...
+
 
 NOT_REACHED = "not reached"
 SHORT = "not estimable: follow-up is shorter"
@@ -166,7 +174,7 @@ def comparison(
 
 
 def hazard_ratio(
-    numbers: Numbers, id: str, model: Cox | CannotEstimate, term: str, *, tested: bool, name: str = "hr"
+    numbers: Numbers, id: str, model: Modelled | CannotEstimate, term: str, *, tested: bool, name: str = "hr"
 ) -> tuple[Cell, ...]:
     """A model's ratio with interval, and its p-value where it is tested. name: the column of the ratio."""
     if isinstance(model, CannotEstimate):

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pyarrow.lib import ArrowException
 from pydantic import ValidationError
 
 import questionnaires
@@ -201,7 +200,7 @@ def _read(folder: Path, name: str, plan: TrialPlan) -> tuple[pd.DataFrame | None
         else:
             table = pd.read_parquet(file)
             raw = as_text(table, columns)[list(table.columns)]
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, ArrowException):
+    except ValueError:  # not UTF-8, no table, no Parquet
         cure = "Save it as CSV in UTF-8 with the columns in its first row, or as Parquet."
         return None, [Fault(file.name, (), None, "this is no table", cure)]
     return typed(raw, columns, file.name)

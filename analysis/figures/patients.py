@@ -121,8 +121,8 @@ def swimmer(
             axes.plot(x, y, color=COLOURS[at % len(COLOURS)], lw=1.2, label=label)
         place = order.set_index("subject")["place"]
         answered = forms[forms["subject"].isin(order["subject"])]
-        at, where = answered["month"].to_numpy(float), answered["subject"].map(place).to_numpy(float)
-        axes.plot(*_segments(at, at, where - TICK, where + TICK), color="#444444", lw=0.8, label="form")
+        month, where = answered["month"].to_numpy(float), answered["subject"].map(place).to_numpy(float)
+        axes.plot(*_segments(month, month, where - TICK, where + TICK), color="#444444", lw=0.8, label="form")
         for column, words, marker, colour in (
             ("operated_at", "surgery", MARKERS[2], COLOURS[2]),
             ("progressed_at", "progression", MARKERS[3], COLOURS[4]),

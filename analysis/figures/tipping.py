@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
 from analysis.figures.canvas import COLOURS, WIDTH, Figure, figure, style
@@ -11,7 +10,7 @@ from analysis.figures.canvas import COLOURS, WIDTH, Figure, figure, style
 SIGNIFICANT = 0.05
 
 
-def tipping_map(name: str, tipping: pd.DataFrame, *, reference: str, other: str, caption: str, verb: str) -> Figure:
+def tipping_map(name: str, tipping: Any, *, reference: str, other: str, caption: str, verb: str) -> Figure:
     """The p-value by points added to the imputed scores of either arm, in a grid.
 
     tipping: index "to reference", "to others"; estimate, p. Cells with p < 0.05 are filled.

@@ -12,7 +12,7 @@ from analysis.figures.curves import incidence_curves
 from analysis.numbers import Cell
 from analysis.planned import Estimand
 from analysis.results import CannotEstimate
-from analysis.sections.material import Material, attempt
+from analysis.sections.material import Material, attempt, row_of
 from analysis.sections.surviving import NOBODY, time_to_event
 from analysis.tables import Row, Table
 
@@ -94,7 +94,7 @@ def _competing(material: Material, id: str, estimand: Estimand, patients: pd.Dat
                 at = found.at(month)
                 key = f"{id}.incidence.{cause}.{arm}.{month:g}"
                 if (arm, cause) in at.index:
-                    row = dict(at.loc[(arm, cause)])
+                    row = row_of(at, (arm, cause))
                     cells.append((numbers.percent(key, row["incidence"], missing="-"),))
                 else:
                     cells.append(("-",))
@@ -123,14 +123,14 @@ def _tests(
         for arm, label in material.contrasts.items():
             key = f"{id}.{cause}"
             cells: list[Cell] = []
-            if tested and isinstance(test, CannotEstimate):
-                cells.append((f"not estimable: {test}",))
+            if isinstance(test, CannotEstimate):
+                cells += [(f"not estimable: {test}",)] if tested else []
             elif tested:
-                p = numbers.p(f"{key}.gray.{arm}.p", test.p)  # type: ignore[union-attr]
-                chi_square = numbers.decimal(f"{key}.gray.{arm}.chi_square", test.chi_square, 2)  # type: ignore[union-attr]
+                p = numbers.p(f"{key}.gray.{arm}.p", test.p)
+                chi_square = numbers.decimal(f"{key}.gray.{arm}.chi_square", test.chi_square, 2)
                 cells.append((chi_square, ", p ", p))
             cells += tables.hazard_ratio(numbers, f"{key}.cause-specific.{arm}", hazard, arm, tested=tested)
-            cells += tables.hazard_ratio(numbers, f"{key}.fine-gray.{arm}", sub, arm, tested=tested, name="shr")  # type: ignore[arg-type]
+            cells += tables.hazard_ratio(numbers, f"{key}.fine-gray.{arm}", sub, arm, tested=tested, name="shr")
             rows.append(Row(f"{cause.capitalize()}: {label}", tuple(cells)))
     tests = ["Gray's chi-square, p"] if tested else []
     head = (

@@ -12,7 +12,7 @@ from analysis.imputation import Imputed
 from analysis.numbers import Cell
 from analysis.planned import Estimand
 from analysis.results import CannotEstimate
-from analysis.sections.material import Material, attempt
+from analysis.sections.material import Material, attempt, row_of
 from analysis.sections.repeated import changes
 from analysis.tables import Row, Table
 
@@ -49,7 +49,7 @@ def _of_a_scale(material: Material, id: str, estimand: Estimand, code: str) -> P
         Table(f"Difference in mean change of {label}", ("Missing answers", "Points (95 % interval)", "p"), tuple(rows))
     ]
     parts += _tipped(material, id, estimand, found, label)
-    here = found.counts.loc[estimand.visit]
+    here: Any = found.counts.loc[estimand.visit]
     told: list[Any] = [f"At {material.visits[estimand.visit or '']}"]
     for arm, words in material.arms.items():
         for kind in ("observed", "imputed", "dead"):
@@ -60,7 +60,7 @@ def _of_a_scale(material: Material, id: str, estimand: Estimand, code: str) -> P
 
 
 def _row(table: pd.DataFrame, key: Any) -> dict[str, float]:
-    return dict(table.loc[key]) if key in table.index else dict.fromkeys(table.columns, float("nan"))
+    return row_of(table, key) if key in table.index else dict.fromkeys(table.columns, float("nan"))
 
 
 def _tipped(material: Material, id: str, estimand: Estimand, found: Imputed, label: str) -> Parts:
@@ -68,7 +68,7 @@ def _tipped(material: Material, id: str, estimand: Estimand, found: Imputed, lab
     if found.tipping is None:
         return []
     parts: Parts = []
-    points = found.tipping_points()
+    points: Any = found.tipping_points()
     for arm in material.plan.other_arms:
         pair = f"{arm} - {material.reference}"
         name = f"tipping-{id.replace('.', '-')}"
@@ -79,7 +79,7 @@ def _tipped(material: Material, id: str, estimand: Estimand, found: Imputed, lab
                 own,
                 reference=material.arms[material.reference],
                 other=material.arms[arm],
-                caption=f"Difference in mean change of {label} when points are added to the imputed scores of either arm, "
+                caption=f"Difference in mean change of {label} when points are added to imputed scores of either arm, "
                 "missing at random at 0; shaded and bold: p below 0.05.",
                 verb=f'shows("{id.partition(".")[0]}").figures["{name}"]',
             )
@@ -94,7 +94,7 @@ def _tipped(material: Material, id: str, estimand: Estimand, found: Imputed, lab
     return parts
 
 
-def _grid(material: Material, id: str, tipping: pd.DataFrame) -> Table:
+def _grid(material: Material, id: str, tipping: Any) -> Table:
     """The numbers of the map."""
     estimates: Any = tipping["estimate"].unstack("to others")
     rows = []

@@ -13,7 +13,7 @@ from analysis.numbers import Cell
 from analysis.planned import Estimand
 from analysis.prognosis import Prognosis
 from analysis.results import CannotEstimate
-from analysis.sections.material import NOT_RECORDED, Material, against, attempt, months_after
+from analysis.sections.material import NOT_RECORDED, Material, against, attempt, months_after, row_of
 from analysis.tables import Row, Table
 
 Parts = list[Cell | Table | Figure]
@@ -109,17 +109,14 @@ def _joined(material: Material, id: str, estimand: Estimand, code: str, subjects
     rows = []
     for month in months:
         cells = [
-            tables.estimated(numbers, f"{id}.mean.{month:g}.{arm}", dict(means.loc[(month, arm)]), 1)
+            tables.estimated(numbers, f"{id}.mean.{month:g}.{arm}", row_of(means, (month, arm)), 1)
             for arm in material.arms
         ]
         for arm in material.contrasts:
             key, row = f"{id}.difference.{month:g}.{arm}", against(apart.loc[month], arm, material.reference)
-            cells += [
-                tables.estimated(numbers, key, row, 1),
-                tables.p_cell(numbers, f"{key}.p", row, estimand.is_tested),
-            ]
+            cells.append(tables.estimated(numbers, key, row, 1))
         rows.append(Row(f"{month:g}", tuple(cells)))
-    columns = [each for words in material.contrasts.values() for each in (f"Difference, {words}", "p")]
+    columns = [f"Difference, {words}" for words in material.contrasts.values()]
     parts: Parts = [Table(f"{label}: mean course", ("Month", *material.arms.values(), *columns), tuple(rows))]
     parts.append(_hazard(material, id, estimand, model, label))
     parts.append(
@@ -144,7 +141,7 @@ def _joined(material: Material, id: str, estimand: Estimand, code: str, subjects
 def _hazard(material: Material, id: str, estimand: Estimand, model: joint.JointModel, label: str) -> Table:
     rows, numbers = [], material.numbers
     for term in model.hazard.index:
-        row: dict[str, float] = dict(model.hazard.loc[term])
+        row: dict[str, float] = row_of(model.hazard, term)
         words = f"{label} as it truly is, one point more" if term == "association" else _arm_words(material, str(term))
         if words is not None:
             ratio = numbers.with_interval(
@@ -172,7 +169,7 @@ def q_twist(material: Material, id: str, estimand: Estimand) -> Parts:
     for state, label in STATE_LABELS.items():
         slug = state.replace(" ", "-")
         cells = [
-            tables.estimated(numbers, f"{id}.{slug}.{arm}", dict(found.states.loc[(arm, state)]), 1)
+            tables.estimated(numbers, f"{id}.{slug}.{arm}", row_of(found.states, (arm, state)), 1)
             for arm in material.arms
         ]
         apart = found.differences.xs(state, level="state")
@@ -194,8 +191,9 @@ def q_twist(material: Material, id: str, estimand: Estimand) -> Parts:
 
 def _sweep(material: Material, id: str, found: qtwist.QTwist) -> Table:
     rows = []
-    for toxic, progressed in found.sweep.index.droplevel("arms").unique():
-        here = found.sweep.xs((toxic, progressed), level=("utility of toxicity", "utility after progression"))
+    sweep: Any = found.sweep
+    for toxic, progressed in sweep.index.droplevel("arms").unique():
+        here = sweep.xs((toxic, progressed), level=("utility of toxicity", "utility after progression"))
         cells: list[Cell] = []
         for arm in material.contrasts:
             key = f"{id}.sweep.{toxic:g}.{progressed:g}.{arm}"
@@ -248,7 +246,7 @@ def quality_adjusted(material: Material, id: str, estimand: Estimand) -> Parts:
         return [(f"Not estimable: {found}.",)]
     rows = []
     for arm, label in material.arms.items():
-        rows.append(Row(label, (tables.estimated(material.numbers, f"{id}.{arm}", dict(found.means.loc[arm]), 1),)))
+        rows.append(Row(label, (tables.estimated(material.numbers, f"{id}.{arm}", row_of(found.means, arm), 1),)))
     for arm, label in material.contrasts.items():
         row = against(found.differences, arm, material.reference)
         rows.append(Row(label, (tables.estimated(material.numbers, f"{id}.difference.{arm}", row, 1),)))

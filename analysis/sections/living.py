@@ -1,17 +1,18 @@
 """How well are those alive; and how many are worse, stable or better, the dead counted as worse?"""
 
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
-from analysis import deterioration, tables, while_alive
+from analysis import deterioration, estimands, tables, while_alive
 from analysis.deterioration import DAYS_A_MONTH, Definition
 from analysis.figures.canvas import Figure
 from analysis.numbers import Cell
 from analysis.planned import Estimand
 from analysis.responding import odds_ratios
 from analysis.results import CannotEstimate
-from analysis.sections.material import Material, against, attempt
+from analysis.sections.material import Material, against, attempt, row_of
 from analysis.tables import Row, Table
 
 Parts = list[Cell | Table | Figure]
@@ -29,7 +30,7 @@ def among_the_living(material: Material, id: str, estimand: Estimand) -> Parts:
 def _of_a_scale(material: Material, id: str, estimand: Estimand, code: str) -> Parts:
     scale = material.scale(code)
     visits, left_out = _visits(material, code, estimand.until_month)
-    times = material.times(estimand.model_copy(update={"until_month": None}))
+    times = estimands.overall_survival(material.randomised)
     subjects = material.randomised[["subject", "arm"]].astype({"arm": object})
     subjects = subjects.assign(time=times["time"], died=times["event"])
     forms = material.scores[material.scores["subject"].isin(subjects["subject"])][["subject", "visit", code]]
@@ -81,7 +82,7 @@ def _of_a_scale(material: Material, id: str, estimand: Estimand, code: str) -> P
 
 def _visits(material: Material, code: str, until: float | None) -> tuple[dict[str, float], list[str]]:
     """Visits after baseline with enough scores of living patients in every arm, and the others."""
-    who = material.randomised.assign(time=material.times(_alive())["time"])
+    who = material.randomised.assign(time=estimands.overall_survival(material.randomised)["time"])
     scored = material.scores[material.scores[code].notna()].merge(who[["subject", "time"]], on="subject")
     counts = (
         scored[scored["time"] > scored["month"]].groupby(["visit", "arm"], observed=True).size().unstack(fill_value=0)
@@ -96,18 +97,13 @@ def _visits(material: Material, code: str, until: float | None) -> tuple[dict[st
     return kept, [visit for visit in asked if visit not in kept]
 
 
-def _alive() -> Estimand:
-    """Overall survival, as every estimand counts who lives."""
-    return Estimand.model_construct(endpoint="overall survival", until_month=None)
-
-
 def _table(
     material: Material,
     id: str,
     quantity: str,
     title: str,
     table: pd.DataFrame,
-    apart: pd.DataFrame,
+    apart: Any,
     visits: dict[str, float],
     unit: int,
 ) -> Table:
@@ -116,7 +112,7 @@ def _table(
         cells: list[Cell] = []
         for arm in material.arms:
             key = f"{id}.{slug}.{visit}.{arm}"
-            cells.append(_cell(material, key, dict(table.loc[(visit, arm)]), unit))
+            cells.append(_cell(material, key, row_of(table, (visit, arm)), unit))
         for arm in material.contrasts:
             row = against(apart.loc[visit], arm, material.reference)
             cells.append(_cell(material, f"{id}.{slug}.{visit}.difference.{arm}", row, unit))

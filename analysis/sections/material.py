@@ -131,14 +131,18 @@ def attempt(estimate: Callable[[], Found]) -> Found | CannotEstimate:
         return CannotEstimate(str(reason).partition("\n")[0])
 
 
-def against(table: pd.DataFrame, arm: str, reference: str) -> dict[str, float]:
+def row_of(table: Any, key: Any) -> dict[str, Any]:
+    """One row of a table, by its label."""
+    return dict(table.loc[key])
+
+
+def against(table: Any, arm: str, reference: str) -> dict[str, float]:
     """The row "arm - reference" of a table of differences, turned round where it is the other way."""
-    rows: Any = table.loc
     if f"{arm} - {reference}" in table.index:
-        return dict(rows[f"{arm} - {reference}"])
+        return row_of(table, f"{arm} - {reference}")
     if f"{reference} - {arm}" not in table.index:
         return dict.fromkeys(table.columns, float("nan"))
-    row = dict(rows[f"{reference} - {arm}"])
+    row = row_of(table, f"{reference} - {arm}")
     turned = {"lower": -row["upper"], "upper": -row["lower"]}
     for name in ("estimate", "difference", "z", "t"):
         if name in row:

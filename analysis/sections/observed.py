@@ -2,6 +2,7 @@
 
 from analysis import profiles, tables
 from analysis.figures import patients as drawn
+from analysis.figures.canvas import Figure
 from analysis.figures.profiles import mean_profile
 from analysis.sections.material import Material, Section
 
@@ -42,7 +43,7 @@ def quality_of_life(material: Material) -> Section:
     return section
 
 
-def change(material: Material, code: str, visit: str, threshold: float) -> "drawn.Figure | None":
+def change(material: Material, code: str, visit: str, threshold: float) -> Figure | None:
     """A waterfall of the changes from baseline to a visit; None where nobody has both scores."""
     here = material.scores[material.scores["visit"] == visit].set_index("subject")
     changes = (here[code] - material.baselines[code].reindex(here.index)).dropna()

@@ -7,6 +7,11 @@ from analysis.sections.material import Material, Section
 from analysis.tables import Row, Table
 
 ALPHA = 0.05
+MASKED = (
+    "The arms are masked: they are called by letters, by a key kept apart. Masking is partial. Dates of treatment that one "
+    "arm alone has, visits that hang on them and reasons for missing forms are left out, adverse events are pooled, and "
+    "texts of the plan that name an arm are withheld. A large difference may still tell which arm is which."
+)
 KEY_P = {  # the number that decides a test, by method: of the first scale and the first arm against the reference
     "cox": "{id}.1.logrank.{arm}.p",
     "survival at a month": "{id}.difference.{arm}.p",
@@ -27,13 +32,7 @@ def plan(material: Material, refused: Mapping[str, str]) -> Section:
         rows.append(Row(each.title, ((role,), (_ordinal(each),), (each.method,), (refused.get(id, "below"),))))
     section.parts.append(Table("Estimands", ("Estimand", "Objective", "Tested", "Method", "Where"), tuple(rows)))
     if material.trial.masked:
-        section.parts.append(
-            (
-                "The arms are masked: they are called A and B by a key kept apart. Masking is partial. Dates of treatment that one arm alone has, "
-                "visits that hang on it and reasons for missing forms are left out, adverse events are pooled, and texts "
-                "of the plan that name an arm are withheld. A large difference may still tell which arm is which.",
-            )
-        )
+        section.parts.append((MASKED,))
     return section
 
 
@@ -80,20 +79,23 @@ def checklist(material: Material) -> Section:
     )
     modes = sorted(set(material.trial.forms["mode"].dropna())) or ["not recorded"]
     of_scores = [each.title for each in material.plan.analysis.estimand.values() if each.scales]
+    authors = "For the authors"
+    filled = f"{instruments}; mode: {', '.join(modes)}; validity: for the authors"
+    hypotheses = f"What was planned; {'; '.join(of_scores) or 'none'}"
     items = {
-        "P1b. The outcome is named in the abstract as primary or secondary": "For the authors; the plan above says which",
-        "2a. Background and rationale of assessing patient-reported outcomes": "For the authors",
-        "P2b. Hypothesis and domains of the patient-reported outcomes": f"What was planned; {'; '.join(of_scores) or 'none'}",
-        "4a. Eligibility, where patient-reported outcomes limited it": "For the authors; missing baselines: Participants",
-        "P6a. Instrument, its validity, who filled it in and how": f"{instruments}; mode: {', '.join(modes)}; validity: for the authors",
-        "7a. How the sample size was determined": "For the authors",
-        "P12a. Statistical approach to missing data": "Each estimand's summary and diagnostics; imputation where planned",
+        "P1b. Named in the abstract as primary or secondary outcome": f"{authors}; What was planned says which",
+        "2a. Background and rationale of patient-reported outcomes": authors,
+        "P2b. Hypothesis and domains of the patient-reported outcomes": hypotheses,
+        "4a. Eligibility, where these outcomes limited it": f"{authors}; missing baselines: Participants",
+        "P6a. Instrument, its validity, who filled it in and how": filled,
+        "7a. How the sample size was determined": authors,
+        "P12a. Statistical approach to missing data": "Summary and diagnostics of each estimand",
         "13a. Numbers at baseline and at each later visit, by arm": "Completion of the questionnaires",
         "15. Baseline data, the patient-reported ones included": "Patients at baseline",
         "16. Number analysed in each analysis": "Diagnostics of each estimand",
         "17a. For each outcome the result in each arm, the effect and its precision": "Each estimand",
         "18. Other analyses, planned or exploratory": "What was planned, column Objective",
-        "P20/21. Limitations, and what it means for clinical practice": "For the authors",
+        "P20/21. Limitations, and what it means for clinical practice": authors,
     }
     rows = [Row(item, ((where,),)) for item, where in items.items()]
     section.parts.append(Table("Items, and where they are found", ("Item", "Where"), tuple(rows)))

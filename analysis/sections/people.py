@@ -1,11 +1,13 @@
 """Who took part, what was odd, who they were, and which forms came?"""
 
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
 from analysis import compliance, disposition, tables
 from analysis.figures import patients as drawn
+from analysis.figures.canvas import Figure
 from analysis.numbers import Cell
 from analysis.sections.material import NOT_RECORDED, Material, Section, months_after
 from analysis.tables import Row, Table
@@ -36,7 +38,7 @@ def participants(material: Material) -> Section:
     return section
 
 
-def swimmer(material: Material) -> "drawn.Figure":
+def swimmer(material: Material) -> Figure:
     """Every patient's course."""
     who = material.randomised
     died = who["died_on"].notna()
@@ -120,7 +122,7 @@ def _covariates(material: Material) -> pd.DataFrame:
     return material.randomised[["subject"]].merge(material.trial.covariates, on="subject", how="left")[names]
 
 
-def _levels(material: Material, code: str, label: str, values: "pd.Series[object]") -> list[Row]:
+def _levels(material: Material, code: str, label: str, values: "pd.Series[Any]") -> list[Row]:
     numbers, arm = material.numbers, material.randomised["arm"]
     values = values.fillna(NOT_RECORDED)
     rows = []
@@ -201,7 +203,7 @@ def _reasons(material: Material, instrument: str) -> list[Cell | Table]:
     return [Table("Why expected forms did not come", ("Reason", *material.arms.values()), tuple(rows))]
 
 
-def _maps(material: Material, statuses: pd.DataFrame) -> list["drawn.Figure"]:
+def _maps(material: Material, statuses: pd.DataFrame) -> list[Figure]:
     visits = {code: name for code, name in material.visits.items() if code in set(statuses["visit"])}
     sizes = material.randomised["arm"].value_counts().reindex(list(material.arms), fill_value=0)
     shares = disposition.status_shares(statuses, sizes, list(visits))

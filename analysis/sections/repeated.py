@@ -13,7 +13,7 @@ from analysis.mmrm import MMRM, CovarianceFellBack
 from analysis.numbers import Cell, Number
 from analysis.planned import Estimand
 from analysis.results import CannotEstimate
-from analysis.sections.material import NOT_RECORDED, Material, attempt
+from analysis.sections.material import NOT_RECORDED, Material, attempt, row_of
 from analysis.sections.observed import change
 from analysis.tables import Row, Table
 
@@ -22,7 +22,7 @@ FEWEST = 2  # scores of each arm at a visit; with fewer it is left out of the mo
 
 
 def change_at_a_visit(material: Material, id: str, estimand: Estimand) -> Parts:
-    """For each scale: adjusted means and differences at every visit, the planned one marked, and the observed changes."""
+    """For each scale: adjusted means and differences at every visit, and the observed changes at the planned one."""
     parts: Parts = []
     for code in estimand.scales:
         model, left_out = _model(material, code)
@@ -57,7 +57,7 @@ def overall(material: Material, id: str, estimand: Estimand) -> Parts:
             weighted = _weights(material, list(model.covariance.index), weights, estimand.until_month)
             averaged = model.averaged("arm", by="visit", weights=weighted)
             for arm, contrast in material.contrasts.items():
-                row = dict(averaged.loc[f"{arm} - {material.reference}"])
+                row = row_of(averaged, f"{arm} - {material.reference}")
                 key = f"{id}.{code}.{weights}.{arm}"
                 cell = tables.estimated(material.numbers, key, row, 1)
                 p = tables.p_cell(material.numbers, f"{key}.p", row, estimand.is_tested)
@@ -114,14 +114,14 @@ def _told(
     for visit in model.covariance.index:
         cells: list[Cell] = []
         for arm in material.arms:
-            row = dict(means[means["arm"] == arm].loc[visit])
+            row = row_of(means[means["arm"] == arm], visit)
             cells.append(tables.estimated(numbers, f"{id}.{visit}.mean.{arm}", row, 1))
         for arm in material.plan.other_arms:
-            row = dict(apart[apart["contrast"] == f"{arm} - {material.reference}"].loc[visit])
+            row = row_of(apart[apart["contrast"] == f"{arm} - {material.reference}"], visit)
             key = f"{id}.{visit}.difference.{arm}"
             cells += [
                 tables.estimated(numbers, key, row, 1),
-                tables.p_cell(numbers, f"{key}.p", row, estimand.is_tested),
+                tables.p_cell(numbers, f"{key}.p", row, estimand.is_tested and visit == estimand.visit),
             ]
         mark = " (planned)" if visit == estimand.visit else ""
         rows.append(Row(f"{material.visits[visit]}{mark}", tuple(cells)))
@@ -145,8 +145,8 @@ def _figure(material: Material, id: str, estimand: Estimand, code: str, apart: p
         contrasts,
         ylabel="Difference in mean change, points",
         directions=(f"↑ {above} than {reference}", f"↓ {below} than {reference}"),
-        caption=f"Difference between arms in mean change of {scale.label['en']}, with 95 % intervals: hypothetical, were "
-        f"nobody to die, and answers missing at random. Band: less than {estimand.threshold:g} points.",
+        caption=f"Difference between arms in mean change of {scale.label['en']}, with 95 % intervals: hypothetical, "
+        f"were nobody to die, and answers missing at random. Band: less than {estimand.threshold:g} points.",
         threshold=estimand.threshold,
         verb=f'shows("{id.partition(".")[0]}").figures["difference-{name}"]',
     )

@@ -1,8 +1,10 @@
 """How long do patients live, or live without progression, and how do the arms compare?"""
 
 from functools import partial
+from typing import Any
 
 import pandas as pd
+from scipy import stats
 
 from analysis import tables
 from analysis.figures.canvas import Figure, months_shown
@@ -11,7 +13,7 @@ from analysis.figures.forest import Line, forest
 from analysis.numbers import Cell
 from analysis.planned import Estimand
 from analysis.results import CannotEstimate
-from analysis.sections.material import POINTS, Material, against, attempt
+from analysis.sections.material import POINTS, Material, against, attempt, row_of
 from analysis.survival import Cox, KaplanMeier, LogRank, cox, follow_up, kaplan_meier, logrank, ph_test, rmst
 from analysis.tables import Row, Table
 
@@ -99,7 +101,7 @@ def _diagnostics(material: Material, id: str, model: Cox | CannotEstimate) -> Ce
     test = attempt(partial(ph_test, model))
     if isinstance(test, CannotEstimate):
         return (f"Proportional hazards could not be tested: {test}.",)
-    row: dict[str, float] = dict(test.table.loc["GLOBAL"])
+    row: dict[str, float] = row_of(test.table, "GLOBAL")
     numbers = material.numbers
     return (
         "Diagnostics. Proportional hazards (Grambsch and Therneau): chi-square ",
@@ -124,7 +126,7 @@ def _restricted(material: Material, id: str, estimand: Estimand, times: pd.DataF
     rows = []
     for arm, label in material.arms.items():
         if arm in found.means.index:
-            mean = tables.estimated(material.numbers, f"{id}.rmst.{arm}", dict(found.means.loc[arm]), 1)
+            mean = tables.estimated(material.numbers, f"{id}.rmst.{arm}", row_of(found.means, arm), 1)
             rows.append(Row(label, (mean,)))
     for arm, label in material.contrasts.items():
         apart = against(found.differences, arm, material.reference)
@@ -143,7 +145,7 @@ def at_a_month(material: Material, id: str, estimand: Estimand) -> Parts:
     rows = []
     for arm, label in material.arms.items():
         if arm in at.index:
-            row = dict(at.loc[arm])
+            row = row_of(at, arm)
             share = numbers.with_interval(show, f"{id}.{arm}", row["survival"], row["lower"], row["upper"])
             rows.append(Row(label, (share, ("",))))
     for arm, label in material.contrasts.items():
@@ -176,12 +178,12 @@ def median(material: Material, id: str, estimand: Estimand) -> Parts:
     return [Table("Medians", head, tuple(rows), "Intervals on the log-log scale.")]
 
 
-def _median(material: Material, id: str, row: "pd.Series[float]") -> Cell:
+def _median(material: Material, id: str, row: Any) -> Cell:
     show = partial(material.numbers.decimal, places=1, missing=tables.NOT_REACHED)
     return material.numbers.with_interval(show, id, row["median"], row["lower"], row["upper"])
 
 
-def _factor(material: Material, code: str) -> tuple[str, "pd.Series[float] | pd.Series[str]"]:
+def _factor(material: Material, code: str) -> tuple[str, Any]:
     """A factor's label, and its value for each randomised patient: a number per 10 points, or a level."""
     who, plan = material.randomised, material.plan
     if code in plan.strata:
@@ -260,7 +262,7 @@ def predictive(material: Material, id: str, estimand: Estimand) -> Parts:
                 ratio = tables.hazard_ratio(numbers, key, model, arm, tested=False)
                 rows.append(Row(f"{label}: {level}; {contrast}", ((n,), (events,), *ratio)))
                 if not isinstance(model, CannotEstimate):
-                    row = model.terms.loc[arm]
+                    row = row_of(model.terms, arm)
                     lines.append(
                         Line(
                             f"   {level}",
@@ -277,7 +279,7 @@ def predictive(material: Material, id: str, estimand: Estimand) -> Parts:
             )
         )
     head = ("Group", "Patients", "Deaths", "Hazard ratio (95 % interval)")
-    note = "No group is tested by itself. Interaction: likelihood-ratio test of arm by factor, which itself is one of several."
+    note = "No group is tested by itself. Interaction: likelihood-ratio test of arm by factor, one of several such."
     other, reference = (material.arms[arm] for arm in (material.plan.other_arms[0], material.reference))
     caption = "Hazard ratio of the arms within groups; right: ratio (95 % interval), deaths/patients."
     figure = _forest(material, id, lines, "Hazard ratio of death", caption, (f"{other} better", f"{reference} better"))
@@ -285,10 +287,8 @@ def predictive(material: Material, id: str, estimand: Estimand) -> Parts:
 
 
 def _interaction(
-    material: Material, id: str, values: "pd.Series[str]", levels: list[str], times: pd.DataFrame, arms: pd.DataFrame
+    material: Material, id: str, values: Any, levels: list[Any], times: pd.DataFrame, arms: pd.DataFrame
 ) -> Cell:
-    from scipy import stats
-
     known = values.notna().to_numpy(bool)
     main = {f"{level}": (values == level).astype(float) for level in levels[1:]}
     crossed = {f"{arm} {level}": arms[arm] * main[level] for arm in arms for level in levels[1:]}
@@ -304,7 +304,7 @@ def _interaction(
     return ("interaction p ", material.numbers.p(f"{id}.interaction.p", p))
 
 
-def _shown(row: "pd.Series[float]") -> str:
+def _shown(row: Any) -> str:
     return f"{row['hr']:.2f} ({row['lower']:.2f} to {row['upper']:.2f})"
 
 
