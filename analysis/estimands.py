@@ -37,6 +37,7 @@ def pooled(strata: pd.DataFrame, event: "pd.Series[bool]", fewest: int) -> "pd.S
 
     strata: one column each, text. event: same rows, bool. Declared before anything is seen, and by events of both arms.
     """
-    label = strata.astype(str).agg(" / ".join, axis=1)
+    words = strata.astype(str).to_numpy().tolist()
+    label = pd.Series([" / ".join(row) for row in words], strata.index, dtype=object)
     events = event.astype(int).groupby(label).transform("sum")
     return label.where(events >= fewest, FEW)

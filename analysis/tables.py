@@ -185,9 +185,10 @@ def hazard_ratio(
 
 
 def estimated(numbers: Numbers, id: str, row: Mapping[str, float], places: int) -> Cell:
-    """An estimate with its interval; row: estimate, lower, upper, NaN where there is none."""
+    """An estimate with its interval; row: estimate, lower, upper, NaN or absent where there is none."""
     show = partial(numbers.decimal, places=places)
-    return numbers.with_interval(show, id, row["estimate"], row["lower"], row["upper"])
+    bounds = (row.get(name, float("nan")) for name in ("estimate", "lower", "upper"))
+    return numbers.with_interval(show, id, *bounds)
 
 
 def p_cell(numbers: Numbers, id: str, row: Mapping[str, float], tested: bool) -> Cell:

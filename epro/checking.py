@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -37,7 +38,7 @@ def check(path: Path, *, on: date | None = None) -> Protocol:
 
 def warnings_of(protocol: Protocol, around: Around) -> list[Fault]:
     """What the texts give away or cost, and arms that cannot be compared: nothing that stops a trial from starting."""
-    findings = [*lint(protocol.schedule.texts, around, own_words=_own_words(protocol)), *_unshared_anchors(protocol)]
+    findings = [*lint(protocol.schedule.texts, around, own_words=own_words(protocol)), *_unshared_anchors(protocol)]
     return [protocol.document.fault(finding.where, finding.what, finding.cure) for finding in findings]
 
 
@@ -89,11 +90,11 @@ def most_segments(protocol: Protocol, address: str) -> int:
     return dearest * len(protocol.schedule.visits)
 
 
-def _own_words(protocol: Protocol) -> list[str]:
+def own_words(protocol: Protocol) -> list[str]:
     """What names this trial or its sites."""
     trial = protocol.trial
     names = [trial.code, trial.registration, *(site.name for site in protocol.sites.values())]
-    return [word for name in names for word in (name, *name.split()) if len(word) >= SHORTEST_NAME]
+    return [word for name in names for word in (name, *re.split(r"\W+", name)) if len(word) >= SHORTEST_NAME]
 
 
 def _faults_of_analysis(document: Document) -> list[Fault]:

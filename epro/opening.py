@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, text
 
+from epro import site_copy
 from epro.acts import receipts
 from epro.acts.letters import Letters
 from epro.acts.nightly import anchor
@@ -24,7 +25,7 @@ from scheduler.carriers.by_channel import ByChannel
 from scheduler.carriers.console import Console
 from scheduler.carriers.email import Email
 from scheduler.carriers.twilio import Twilio
-from scheduler.chores import DAILY, HOURLY, NIGHT, Chore
+from scheduler.chores import DAILY, HOURLY, MINUTELY, NIGHT, Chore
 from scheduler.pacing import Pace
 from scheduler.ports import EMAIL, SMS, Carrier, Receipt
 
@@ -35,17 +36,19 @@ HANDS = 8
 class NotReadyForLive(Exception):
     """The trial file says `live = true`, and this is what is still missing."""
 
+    @classmethod
+    def naming(cls, file: str, lacks: Iterable[str]) -> NotReadyForLive:
+        things = "\n".join(f"  - {thing}" for thing in lacks)
+        cure = "Set live = false to try the trial without real patients."
+        return cls(f"{file}: live = true is refused for now. Still missing:\n{things}\n{cure}")
+
 
 def open_house(settings: Settings, *, durable: bool = True) -> House:
     """Raises Refused (trial file), NotReadyForLive."""
     protocol = read_protocol(settings.trial, on=system_clock().date())
     lacks = what_live_lacks(protocol)
     if lacks:
-        raise NotReadyForLive(
-            f"{settings.trial.name}: live = true is refused for now. Still missing:\n"
-            + "\n".join(f"  - {thing}" for thing in lacks)
-            + "\nSet live = false to try the trial without real patients."
-        )
+        raise NotReadyForLive.naming(settings.trial.name, lacks)
     settings.home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(settings.database, durable=durable)
     return House(settings, protocol, engine, cipher_of(settings), system_clock)
@@ -129,6 +132,8 @@ def chores_of(house: House, carrier: Carrier) -> list[Chore]:
         Chore("nightly check", DAILY, lambda now: check_plans(house, now), shift=NIGHT),
         Chore("anchors", DAILY, lambda now: write_anchors(house, now), shift=NIGHT),
     ]
+    if house.settings.site_copy is not None:
+        chores.append(Chore("sites' copy", MINUTELY, lambda now: site_copy.in_words(house, now)))
     if isinstance(carrier, Twilio):
 
         def take(connection: Connection, receipt: Receipt, now: datetime) -> str | None:

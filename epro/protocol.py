@@ -7,7 +7,7 @@ cross-references, and turns every fault into file, line, what is wrong and what 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -48,7 +48,10 @@ class TrialSection(Section):
     country: str = Field(pattern=r"^[A-Z]{2}$")
     subject_pattern: str
     arm_seen_by_site: bool
-    identity_step: Literal["none"]
+    identity_step: Literal["none", "birth_year", "pin"]  # chosen, never by default
+    who_answers: Literal["start", "end", "no"] = "no"  # when the patient is asked who fills in the form
+    second_step: Literal["required", "optional"] = "optional"
+    ethics: str = ""  # the ethics authority's number of its approval
 
     @field_validator("zone")
     @classmethod
@@ -159,6 +162,11 @@ class Protocol:
         return self.trial.languages[0]
 
     @property
+    def second_step_required(self) -> bool:
+        """Whether staff sign in by more than a password; always so in a live trial."""
+        return self.trial.live or self.trial.second_step == "required"
+
+    @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.trial.zone)
 
@@ -244,14 +252,17 @@ def protocol_of(document: Document, *, on: date | None = None) -> Protocol:
     return Protocol(document, sections, schedule)
 
 
-STILL_MISSING_FOR_LIVE = (
-    "staff accounts with a second step, roles and a tested audit verification",
-    "licensed wording for every instrument (the demonstration wording may not meet a patient)",
-    "an ethics number in the trial file",
-    "a tested backup and restore",
-)
-
-
 def what_live_lacks(protocol: Protocol) -> tuple[str, ...]:
-    """Why a trial marked `live = true` may not start yet; empty when it is not live."""
-    return STILL_MISSING_FOR_LIVE if protocol.trial.live else ()
+    """What the file itself still lacks for real patients, each with its cure; empty when it is not live."""
+    return tuple(_lacking(protocol)) if protocol.trial.live else ()
+
+
+def _lacking(protocol: Protocol) -> Iterator[str]:
+    for (instrument, language), wording in protocol.wordings.items():
+        if wording.demonstration:
+            pack = protocol.sections.wording[instrument]
+            yield f"licensed wording of {instrument} in {language}: [wording] names {pack}, a demonstration"
+    if not protocol.trial.ethics:
+        yield "an ethics number: [trial] ethics, as the authority wrote it"
+    if protocol.trial.identity_step == "none":
+        yield 'a second step beside the link: [trial] identity_step is "none"'

@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 
 from sqlalchemy import Connection, select
 
+from epro.acts import second_step
 from epro.protocol import Protocol
 from epro.refusals import N_, Wrong
 from epro.store.contacts import NotAMobile, NotAnEmail, parse_email, parse_mobile
@@ -21,7 +22,7 @@ PERSONNUMMER = re.compile(r"(?:\d{2})?\d{6}[-+]?\d{4}")
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What is asked for when a patient enters the trial. Its repr shows no address."""
+    """What is asked for when a patient enters the trial. Its repr shows neither address nor second step."""
 
     subject: str
     site: str
@@ -35,6 +36,7 @@ class Enrolment:
     randomised_on: date | None = None
     arm: str | None = None
     zone: str | None = None  # None: the trial's
+    second_step: str | None = field(default=None, repr=False)  # where the trial asks for one
 
 
 def wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now: datetime) -> Iterator[Wrong]:
@@ -49,6 +51,7 @@ def wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now:
             yield Wrong(code, N_("The trial has no stratum of this name."))
     if asked.zone is not None and asked.zone not in available_timezones():
         yield Wrong("zone", N_("No time zone has this name. Write it like Europe/Stockholm."))
+    yield from second_step.wrongs(protocol.trial.identity_step, asked.second_step, now)
     if not asked.eligible:
         yield Wrong("eligible", N_("Every criterion of the checklist must be met and ticked."))
     yield from wrong_date(protocol, "consented_on", asked.consented_on, now, EARLIEST)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 import scheduler
-from epro.acts import links
+from epro.acts import links, second_step
 from epro.acts.enrolment import Enrolment, today, wrong_allocation, wrong_date, wrong_email, wrongs_of
 from epro.acts.replanning import plan_of, replan
 from epro.protocol import CONSENT, RANDOMISATION, Protocol
@@ -56,6 +56,8 @@ def enrol(
             _keep_address(opened, cipher, asked.subject, SMS, parse_mobile(asked.phone, protocol.trial.country))
         if asked.email:
             _keep_address(opened, cipher, asked.subject, EMAIL, parse_email(asked.email))
+        if asked.second_step:
+            second_step.keep(opened, cipher, asked.subject, protocol.trial.identity_step, asked.second_step)
         if asked.randomised_on and asked.arm:
             happened(opened, asked.subject, RANDOMISATION, asked.randomised_on)
             opened.insert(Allocation, subject=asked.subject, arm=asked.arm)
@@ -274,6 +276,35 @@ def _change_address(
     if address is not None:
         _keep_address(opened, cipher, known.subject, channel, address)
     return replan(connection, protocol, known.subject, entry=opened, now=opened.at)
+
+
+def deny(connection: Connection, protocol: Protocol, subject: str, *, number: bool, by: Actor, now: datetime) -> None:
+    """Somebody who opened a link says that it is not hers: every link is closed and the desk is told.
+
+    number: she says that the patient does not have this number; then nothing more is sent to it.
+    """
+    known = known_patient(connection, subject)
+    kind = facts.WRONG_NUMBER if number else facts.NOT_ME
+    with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
+        happened(opened, subject, kind, today(protocol, now))
+        links.revoke_all(connection, subject, entry=opened, now=now)
+        if number and SMS in known.contacts:
+            opened.update(Contact, known.contacts[SMS].id, until_at=now)
+        replan(connection, protocol, subject, entry=opened, now=now)
+
+
+def agree_on_second_step(
+    connection: Connection, protocol: Protocol, cipher: Cipher, subject: str, *, shown: str, by: Actor, now: datetime
+) -> None:
+    """Give a patient another second step. Raises Refusal when it cannot be one, or the trial asks for none."""
+    kind, known = protocol.trial.identity_step, known_patient(connection, subject)
+    wrongs = list(second_step.wrongs(kind, shown, now))
+    if kind == second_step.NONE:
+        wrongs.append(Wrong("second_step", N_("This trial asks for nothing besides the link.")))
+    if wrongs:
+        raise Refusal(wrongs)
+    with entry(connection, chain=known.site, action="second step changed", by=by, at=now) as opened:
+        second_step.keep(opened, cipher, subject, kind, shown)
 
 
 def known_patient(connection: Connection, subject: str) -> Facts:

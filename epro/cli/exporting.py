@@ -27,7 +27,8 @@ FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print row counts as JSON.")
-def export(folder: Path, as_json: bool) -> None:
+@click.option("--at", type=datetime.fromisoformat, hidden=True, help="The instant at which what is open is judged.")
+def export(folder: Path, as_json: bool, at: datetime | None) -> None:
     """Write the trial folder for analysis: subjects, forms, answers, plan, manifest. No contact data, ever.
 
     Example: epro export trial-folder
@@ -38,7 +39,7 @@ def export(folder: Path, as_json: bool) -> None:
 
     house = released(open_house(read_settings()))
     with Console(stderr=True).status("Exporting"):
-        trial = write(house, folder, now=house.clock())
+        trial = write(house, folder, now=at or house.clock())
     counts = {"subjects": len(trial.subjects), "forms": len(trial.forms), "answers": len(trial.answers)}
     detail = {"rows": counts, "sha256": sha256_of(folder / MANIFEST)}
     with writing(house.engine) as connection:

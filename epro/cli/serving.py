@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import click
 
+from epro import logs
 from epro.acts.restoring import refuse_sending, release, settle, unsettled
 from epro.acts.trial import refuse_another_file, refuse_changed_words
 from epro.house import House
 from epro.opening import (
+    NotReadyForLive,
     carrier_of,
     chores_of,
     every_carrier_of,
@@ -55,6 +57,7 @@ def release_(role: str | None) -> None:
     house = open_house(settings)
     if role and house.engine.dialect.name != "postgresql":
         raise click.BadParameter("SQLite has no roles; leave this out.", param_hint="--role")
+    _back_up_before_migrating(house)
     migrate(house.engine)
     with writing(house.engine) as connection:
         refuse_changed_words(connection, house.protocol)
@@ -64,18 +67,31 @@ def release_(role: str | None) -> None:
     click.echo(f"The database is ready: schema {newest_revision()}, {house.protocol.trial.code} version {n}.")
 
 
+def _back_up_before_migrating(house: House) -> None:
+    """A release that fails half way, or turns out wrong, must have a way back."""
+    if revision_of(house.engine) not in (None, newest_revision()):
+        from epro.backups import back_up
+
+        folder = house.settings.backup_folder
+        folder.mkdir(parents=True, exist_ok=True)
+        file, _ = back_up(house, folder, house.clock())
+        click.echo(f"Backed up to {file} before the schema changes.")
+
+
 @click.command()
 def serve() -> None:
     """Serve the patients' and the staff's pages on EPRO_HOST:EPRO_PORT (127.0.0.1:8000).
 
     Example: EPRO_PORT=8080 epro serve
     """
-    from epro.web.serving import run
+    from epro.web import serving
 
     settings = read_settings()
     refuse_a_busy_port(settings)
-    released(open_house(settings)).engine.dispose()
-    run(settings)
+    house = released(open_house(settings))
+    refuse_unless_ready(house)
+    house.engine.dispose()
+    serving.serve()
 
 
 @click.command()
@@ -95,6 +111,8 @@ def clock(after_restore: bool, decided_by: str | None) -> None:
         return
     with reading(house.engine) as connection:
         refuse_sending(connection)
+    refuse_unless_ready(house)
+    logs.configure()
     run(
         house.engine,
         sending_clock(house.engine),
@@ -134,6 +152,17 @@ def _after_restore(house: House, carrier: Carrier, decided_by: str | None) -> No
         reason = f"decided by {decided_by}"
         untold = release(connection, house.protocol, could_tell=settled.could_tell, reason=reason, by=by, now=now)
     click.echo(f"Sending is on again: start `epro clock`. Of {len(untold)} texts nobody can tell; see the desk.")
+
+
+def refuse_unless_ready(house: House) -> None:
+    """A live trial meets patients only from an installation that has everything. Raises NotReadyForLive."""
+    if not house.protocol.trial.live:
+        return
+    from epro.going_live import what_installation_lacks
+
+    lacks = what_installation_lacks(house, house.clock())
+    if lacks:
+        raise NotReadyForLive.naming(house.settings.trial.name, lacks)
 
 
 def refuse_a_busy_port(settings: Settings) -> None:

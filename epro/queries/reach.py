@@ -62,6 +62,8 @@ def sending_of(texts: Sequence[TextRow]) -> Sending:
 
 def why_unreachable(patient: Facts, sending: Sending, *, started: bool) -> tuple[str, ...]:
     """Why no text reaches this patient for this form; empty when one does, or when she has begun it all the same."""
+    if patient.denied:
+        return (patient.denied,)
     if started:
         return ()
     standing = [

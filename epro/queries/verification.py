@@ -95,7 +95,7 @@ def _stream(connection: Connection, statement: str) -> Iterator[Any]:
     options = {"stream_results": True, "yield_per": AT_ONCE}
     result = connection.exec_driver_sql(statement, execution_options=options)
     for part in result.partitions(AT_ONCE):
-        yield from map(tuple, part)
+        yield from part
 
 
 def _what_disagrees(connection: Connection) -> str:

@@ -28,6 +28,7 @@ from epro.store import locks
 from epro.store.models import Assessment, Audit, AuditValue, Base, Form, table_of
 
 TRIAL_CHAIN = "trial"  # the chain of what belongs to no site
+ACCOUNTS_CHAIN = "accounts"  # the chain of who may sign in, and who did
 GENESIS = "0" * 64
 PATIENT = "patient"
 OWNERS = ("subject", "form", "assessment")  # columns by which a row belongs to a patient, the shortest way first
@@ -35,7 +36,11 @@ UNAUDITED = {
     "code_word": {"word"},
     "contact": {"address", "address_hash"},
     "reply": {"body", "address_hash"},
-    "staff_user": {"password", "fs_uniquifier"},
+    "staff_user": {"password", "fs_uniquifier", "totp_secret", "totp_counter"},
+    "staff_passkey": {"credential", "public_key", "sign_count"},
+    "staff_recovery_code": {"code_hash"},
+    "second_step": {"hash"},
+    "card": {"code", "code_hash"},
 }
 
 

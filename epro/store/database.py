@@ -6,9 +6,12 @@ in the middle; one that only reads says so (`reading`) and waits for nobody.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
@@ -34,8 +37,16 @@ def open_engine(url: str, *, durable: bool = True) -> Engine:
     options: dict[str, Any] = {} if sqlite else {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10}
     engine = create_engine(address, hide_parameters=True, json_serializer=canonical, **options)
     if sqlite:
+        _keep_from_others(address.database)
         _prepare_sqlite(engine, "FULL" if durable else "OFF")
     return engine
+
+
+def _keep_from_others(file: str | None) -> None:
+    """A new file is its owner's alone; SQLite gives the files beside it the same rights."""
+    if file and file != ":memory:":
+        with suppress(OSError):  # told in words when it is first used
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
@@ -58,12 +69,20 @@ def writing(engine: Engine) -> Iterator[Connection]:
     That somebody tried to change what is locked is then put into the trail.
     """
     try:
-        with engine.begin() as connection:
+        with _turn(engine), engine.begin() as connection:
             yield connection
     except LockedData as refused:
-        with engine.begin() as connection:
+        with _turn(engine), engine.begin() as connection:
             tell_of_a_refusal(connection, refused.tried)
         raise
+
+
+_turns: WeakKeyDictionary[Engine, Lock] = WeakKeyDictionary()
+
+
+def _turn(engine: Engine) -> AbstractContextManager[Any]:
+    """SQLite takes one writer. Those of one process queue here: one that waits inside the driver stops them all."""
+    return _turns.setdefault(engine, Lock()) if engine.dialect.name == "sqlite" else nullcontext()
 
 
 @contextmanager

@@ -23,6 +23,7 @@ OPTED_OUT, OPTED_IN = "opted_out", "opted_in"
 FAILS = {SMS: "sms_fails", EMAIL: "email_fails"}  # what is sent there does not arrive; holds until a new address
 SEEN_ALIVE = "seen_alive"
 ASKED_LATER = "asked_later"  # to be reminded once more, the day after
+NOT_ME, WRONG_NUMBER = "not_me", "wrong_number"  # said by somebody who opened a link
 PAUSED, PAUSE_ENDED = "paused", "pause_ended"  # no texts from a day on; value: the first day on which they go again
 CONSENTED_ANEW = "consented_anew"  # to an amended trial; value: the version
 UNDONE = "undone"  # the event that it corrects never happened
@@ -179,6 +180,13 @@ class Facts:
         if not self.texts_allowed or self.ended is not None:
             return frozenset()
         return frozenset(channel for channel in self.contacts.keys() - self.stopped if not self.fails(channel))
+
+    @property
+    def denied(self) -> str | None:
+        """NOT_ME or WRONG_NUMBER, until she has been spoken to or has another number."""
+        if SMS not in self.contacts and WRONG_NUMBER in self.events:
+            return WRONG_NUMBER
+        return NOT_ME if self._latest(NOT_ME, SEEN_ALIVE, CONSENT) == NOT_ME else None
 
     @property
     def may_be_texted(self) -> bool:

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from epro.store.audit import Entry
 
 NO_TRIAL_DATA = frozenset(
-    {"texts_allowed", "texts_refused", "opted_out", "opted_in", "asked_later", "paused", "pause_ended"}
+    {
+        "texts_allowed",
+        "texts_refused",
+        "opted_out",
+        "opted_in",
+        "asked_later",
+        "paused",
+        "pause_ended",
+        "not_me",
+        "wrong_number",
+    }
 )
 WHAT_SHE_DID = frozenset({"started_at", "completed_at", "reason"})  # columns that planning leaves alone
 LOCKED = N_("The data of this site are locked up to %(day)s. Nothing was saved. An investigator can unlock them.")

@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from scheduler.instants import Instant
 
@@ -134,6 +134,44 @@ class Contact(Base):
     entry: Mapped[Entry]
 
 
+class SecondStep(Base):
+    """What a patient shows besides her link, as a keyed hash. Append only: the latest counts."""
+
+    __tablename__ = "second_step"
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject] = mapped_column(index=True)
+    kind: Mapped[str]  # birth_year | pin
+    hash: Mapped[str]
+    entry: Mapped[Entry]
+
+
+class Card(Base):
+    """The code on the card that a patient took home, encrypted, for a span of time."""
+
+    __tablename__ = "card"
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject] = mapped_column(index=True)
+    code: Mapped[str] = mapped_column(Text)  # encrypted, so that the card can be printed again
+    code_hash: Mapped[str] = mapped_column(index=True)  # keyed
+    from_at: Mapped[datetime]
+    until_at: Mapped[datetime | None]
+    entry: Mapped[Entry]
+
+
+class Miss(Base):
+    """A link, a code or a second step that was wrong. Kept for a day."""
+
+    __tablename__ = "miss"
+    __table_args__ = (Index("ix_miss_what_whom_at", "what", "whom", "at"),)
+
+    id: Mapped[Serial]
+    what: Mapped[str]
+    whom: Mapped[str]  # hashed: an address, or a patient
+    at: Mapped[datetime]
+
+
 class CodeWord(Base):
     """The word by which a patient knows a text of ours, encrypted."""
 
@@ -201,7 +239,7 @@ class Form(Base):
     wording_edition: Mapped[int]
     wording_sha256: Mapped[str]
     language: Mapped[str]
-    mode: Mapped[str]  # self | tablet
+    mode: Mapped[str]  # self | self_helped | proxy | not_said | tablet
     entry: Mapped[Entry]
 
 
@@ -329,36 +367,104 @@ class DataLock(Base):
     entry: Mapped[Entry]
 
 
-class Role(Base):
-    """A role as Flask-Security knows it."""
-
-    __tablename__ = "staff_role"
-
-    id: Mapped[Serial]
-    name: Mapped[str] = mapped_column(unique=True)
-    description: Mapped[str | None]
-    permissions: Mapped[str | None] = mapped_column(Text)
-
-
 class User(Base):
-    """A member of staff. Accounts are personal; `fs_uniquifier` ends every session when it changes."""
+    """A member of staff. Accounts are personal and stay; `fs_uniquifier` ends every session when it changes."""
 
     __tablename__ = "staff_user"
 
     id: Mapped[Serial]
     email: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
-    password: Mapped[str | None]
+    role: Mapped[str]
+    sites: Mapped[list[Any]]  # whose patients a nurse or an investigator may see; the other roles see every site
+    password: Mapped[str | None]  # empty until the person has chosen one
     active: Mapped[bool] = mapped_column(default=True)
     fs_uniquifier: Mapped[str] = mapped_column(unique=True)
-    sites: Mapped[list[Any]]  # the sites whose patients this person may see; empty = every site
+    totp_secret: Mapped[str | None] = mapped_column(Text)  # encrypted
+    totp_counter: Mapped[int | None]  # the step of the last code that was used: no code opens two sessions
+    added_at: Mapped[datetime]
     entry: Mapped[Entry]
 
-    roles: Mapped[list[Role]] = relationship(secondary="staff_user_role", lazy="selectin")
+
+class Passkey(Base):
+    """A device by which a member of staff signs in without a password."""
+
+    __tablename__ = "staff_passkey"
+
+    id: Mapped[Serial]
+    user_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"), index=True)
+    credential: Mapped[str] = mapped_column(unique=True)
+    public_key: Mapped[str] = mapped_column(Text)
+    sign_count: Mapped[int]
+    name: Mapped[str]
+    added_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    entry: Mapped[Entry]
 
 
-class UserRole(Base):
-    __tablename__ = "staff_user_role"
+class RecoveryCode(Base):
+    """A code for the day the phone is lost. Only its hash is kept, and it works once."""
+
+    __tablename__ = "staff_recovery_code"
+
+    id: Mapped[Serial]
+    user_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"), index=True)
+    code_hash: Mapped[str]
+    used_at: Mapped[datetime | None]  # also of a code whose set was replaced
+    entry: Mapped[Entry]
+
+
+class StaffSession(Base):
+    """A browser that is signed in. The trail tells of its start and its end, not of each click."""
+
+    __tablename__ = "staff_session"
+
+    id: Mapped[Serial]
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"), index=True)
+    uniquifier: Mapped[str]  # the account's at the start
+    stage: Mapped[str]  # second_step | setup | full
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    proved_at: Mapped[datetime]  # when the person last showed who she is
+    ended_at: Mapped[datetime | None]
+
+
+class StaffTry(Base):
+    """One try to sign in, counted before it is judged. Account, address and device stand as keyed hashes."""
+
+    __tablename__ = "staff_try"
+    __table_args__ = (
+        Index("ix_staff_try_account_at", "account", "at"),
+        Index("ix_staff_try_address_at", "address", "at"),
+    )
+
+    id: Mapped[Serial]
+    account: Mapped[str]
+    address: Mapped[str]
+    device: Mapped[str | None]  # of a browser that this account has signed in from before
+    kind: Mapped[str]  # password | code
+    at: Mapped[datetime]
+    missed: Mapped[bool]
+
+
+class StaffToken(Base):
+    """Something that works once: a link to set up an account, a passkey's challenge."""
+
+    __tablename__ = "staff_token"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    purpose: Mapped[str]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"), index=True)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class StaffDraft(Base):
+    """A form that was sent after its session had ended, kept for the same person's return."""
+
+    __tablename__ = "staff_draft"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"), primary_key=True)
-    role_id: Mapped[int] = mapped_column(ForeignKey("staff_role.id"), primary_key=True)
+    body: Mapped[str] = mapped_column(Text)  # encrypted
+    kept_at: Mapped[datetime]

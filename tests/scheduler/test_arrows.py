@@ -15,6 +15,8 @@ from scheduler import arrows
 from scheduler.tables import attempt, message, message_event
 from tests.scheduler.house import DUE, Patients, utc
 
+pytestmark = pytest.mark.requirement("trust-8")
+
 LATER = DUE + timedelta(minutes=1)
 LEASE = {"lease_owner": "x", "lease_until": LATER}
 

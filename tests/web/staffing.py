@@ -32,13 +32,19 @@ class Staff(Browser):
                 email=self.email,
                 name="Some One",
                 role=role,
-                sites=list(sites),
+                sites=list(sites) or (list(house.protocol.sites) if role in users.AT_OWN_SITES else []),
                 password=PASSWORD,
                 by=NURSE,
                 now=NOW,
             )
         self.token = self.open("/desk/login").fields["csrf_token"]
         self.post("/desk/login", email=self.email, password=PASSWORD)
+        self.token = self.open("/desk/account").fields.get("csrf_token", "")  # signing in begins everything anew
+
+    def sign_in_again(self, path):
+        """A page of another day: the session of this one has ended by then."""
+        sign_in(self, self.email)
+        return self.open(path)
 
     def post(self, path, **fields):
         """The answer itself, without going where it leads."""

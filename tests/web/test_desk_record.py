@@ -9,16 +9,14 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from epro.acts import answers
-from epro.acts.answers import Said
-from epro.acts.links import Opened
 from epro.cells import inert
 from epro.queries.trail import looks_at
 from epro.queries.verification import verify
 from epro.store.audit import entry
 from epro.store.database import reading, writing
-from epro.store.models import Access, Answer, Assessment, Audit, Contact, DataLock, Signature
+from epro.store.models import Access, Answer, Audit, Contact, DataLock, Signature
 from tests.epro.conftest import NOW, NURSE, Desk
+from tests.queries.conftest import Course
 from tests.web.conftest import rows_of
 from tests.web.staffing import PASSWORD, Staff
 
@@ -39,16 +37,9 @@ def investigator(app, house):
 
 @pytest.fixture
 def answered(house, desk):
-    """A patient who answered item 12 with 2 and submitted her baseline. Returns how to answer it again."""
+    """A patient who answered item 12 with 2 and submitted her baseline."""
     desk.enrol()
-    with writing(house.engine) as connection:
-        row = connection.execute(select(Assessment).where(Assessment.visit == "BL")).one()
-        opened = Opened("hash", row.id, "UME-001", "UME", "BL", "sv", "self", row.closes_at)
-        answers.start(connection, house.protocol, opened, language="sv", now=NOW)
-        said = Said("qlq-c30", "q12", 2, key="first")
-        answers.save(connection, house.protocol, opened, [said], session="s", now=NOW)
-        answers.submit(connection, house.protocol, opened, now=NOW)
-    return opened
+    Course(house).answer("UME-001", "BL", NOW)
 
 
 def versions(house):
@@ -73,7 +64,7 @@ def test_after_three_corrections_all_four_answers_are_listed_in_order(nurse, hou
 
     kept = versions(house)
     assert [value for value, *_ in kept] == [2, 3, 1, 4]
-    assert kept[0][1:] == ("patient", "self", None)
+    assert kept[0][1:] == ("patient", "tablet", None)
     assert kept[3][1:] == (nurse.email, "paper", "source: paper says otherwise")
     shown = nurse.open(ITEM).words
     places = [shown.index(f"{value} ", shown.index("What has been answered")) for value in (2, 3, 1, 4)]
@@ -94,7 +85,7 @@ def test_a_correction_without_its_reason_is_refused_and_keeps_nothing(nurse, hou
     response = nurse.post(ITEM, value="3", **{**WHY, missing: ""})
 
     assert response.status_code == 400
-    assert versions(house) == [(2, "patient", "self", None)]
+    assert versions(house) == [(2, "patient", "tablet", None)]
 
 
 @pytest.mark.parametrize("value", ["", "9", "-1", "x", "1" * 30, "²"])
@@ -179,7 +170,7 @@ def test_a_review_is_an_entry_of_its_own(app, house, answered):
     assert (last.action, last.actor, last.reason) == (
         "trail reviewed",
         monitor.email,
-        "up to entry 4: nothing to remark",
+        "up to entry 5: nothing to remark",
     )
 
 
@@ -297,7 +288,7 @@ def test_a_signature_that_was_copied_to_another_record_does_not_fit(investigator
         with entry(connection, chain="UME", action="copied", by=NURSE, at=NOW) as made:
             made.insert(Signature, **{**row, "id": row["id"] + 1, "subject": "UME-002", "entry": made.id})
 
-    assert "does not fit what was signed" in investigator.client.get("/desk/patients/UME-002/signatures").text
+    assert "does not fit what was signed" in investigator.open("/desk/patients/UME-002/signatures").words
     with reading(house.engine) as connection:
         assert any("under UME-002 does not fit" in fault for fault in verify(connection, []).faults)
 

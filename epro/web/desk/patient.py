@@ -123,6 +123,19 @@ def change_number(subject: str) -> Answer:
     )
 
 
+@pages.post("/patients/<subject>/second-step")
+@allowed("patients.reach")
+def change_second_step(subject: str) -> Answer:
+    return act_on(
+        subject,
+        "second-step",
+        gettext("Noted. From now on she shows this besides the link."),
+        lambda connection, act: patients.agree_on_second_step(
+            connection, cipher=house().cipher, shown=typed("second_step"), **act
+        ),
+    )
+
+
 @pages.post("/patients/<subject>/email")
 @allowed("patients.reach")
 def change_email(subject: str) -> Answer:

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '9f44a7523604'
+revision = '11e923f923a8'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -56,14 +56,30 @@ def upgrade() -> None:
     sa.Column('value', sa.Text(), nullable=True),
     sa.PrimaryKeyConstraint('digest', name=op.f('pk_audit_value'))
     )
-    op.create_table('staff_role',
+    op.create_table('miss',
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
-    sa.Column('name', sa.String(), nullable=False),
-    sa.Column('description', sa.String(), nullable=True),
-    sa.Column('permissions', sa.Text(), nullable=True),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_role')),
-    sa.UniqueConstraint('name', name=op.f('uq_staff_role_name'))
+    sa.Column('what', sa.String(), nullable=False),
+    sa.Column('whom', sa.String(), nullable=False),
+    sa.Column('at', Instant(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_miss'))
     )
+    with op.batch_alter_table('miss', schema=None) as batch_op:
+        batch_op.create_index('ix_miss_what_whom_at', ['what', 'whom', 'at'], unique=False)
+
+    op.create_table('staff_try',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('account', sa.String(), nullable=False),
+    sa.Column('address', sa.String(), nullable=False),
+    sa.Column('device', sa.String(), nullable=True),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('at', Instant(), nullable=False),
+    sa.Column('missed', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_try'))
+    )
+    with op.batch_alter_table('staff_try', schema=None) as batch_op:
+        batch_op.create_index('ix_staff_try_account_at', ['account', 'at'], unique=False)
+        batch_op.create_index('ix_staff_try_address_at', ['address', 'at'], unique=False)
+
     op.create_table('patient',
     sa.Column('subject', sa.String(), nullable=False),
     sa.Column('site', sa.String(), nullable=False),
@@ -95,10 +111,14 @@ def upgrade() -> None:
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
     sa.Column('email', sa.String(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
+    sa.Column('role', sa.String(), nullable=False),
+    sa.Column('sites', sa.JSON(), nullable=False),
     sa.Column('password', sa.String(), nullable=True),
     sa.Column('active', sa.Boolean(), nullable=False),
     sa.Column('fs_uniquifier', sa.String(), nullable=False),
-    sa.Column('sites', sa.JSON(), nullable=False),
+    sa.Column('totp_secret', sa.Text(), nullable=True),
+    sa.Column('totp_counter', sa.Integer(), nullable=True),
+    sa.Column('added_at', Instant(), nullable=False),
     sa.Column('entry', sa.String(), nullable=False),
     sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_staff_user_entry_audit'), initially='DEFERRED', deferrable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_user')),
@@ -155,6 +175,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_assessment_closes_at'), ['closes_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_assessment_entry'), ['entry'], unique=False)
         batch_op.create_index(batch_op.f('ix_assessment_subject'), ['subject'], unique=False)
+
+    op.create_table('card',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('code', sa.Text(), nullable=False),
+    sa.Column('code_hash', sa.String(), nullable=False),
+    sa.Column('from_at', Instant(), nullable=False),
+    sa.Column('until_at', Instant(), nullable=True),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_card_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.ForeignKeyConstraint(['subject'], ['patient.subject'], name=op.f('fk_card_subject_patient')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_card'))
+    )
+    with op.batch_alter_table('card', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_card_code_hash'), ['code_hash'], unique=False)
+        batch_op.create_index(batch_op.f('ix_card_entry'), ['entry'], unique=False)
+        batch_op.create_index(batch_op.f('ix_card_subject'), ['subject'], unique=False)
 
     op.create_table('code_word',
     sa.Column('subject', sa.String(), nullable=False),
@@ -223,6 +260,20 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_reply_entry'), ['entry'], unique=False)
         batch_op.create_index(batch_op.f('ix_reply_subject'), ['subject'], unique=False)
 
+    op.create_table('second_step',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('hash', sa.String(), nullable=False),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_second_step_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.ForeignKeyConstraint(['subject'], ['patient.subject'], name=op.f('fk_second_step_subject_patient')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_second_step'))
+    )
+    with op.batch_alter_table('second_step', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_second_step_entry'), ['entry'], unique=False)
+        batch_op.create_index(batch_op.f('ix_second_step_subject'), ['subject'], unique=False)
+
     op.create_table('signature',
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
     sa.Column('site', sa.String(), nullable=False),
@@ -248,13 +299,75 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_signature_site'), ['site'], unique=False)
         batch_op.create_index(batch_op.f('ix_signature_subject'), ['subject'], unique=False)
 
-    op.create_table('staff_user_role',
+    op.create_table('staff_draft',
     sa.Column('user_id', sa.Integer(), nullable=False),
-    sa.Column('role_id', sa.Integer(), nullable=False),
-    sa.ForeignKeyConstraint(['role_id'], ['staff_role.id'], name=op.f('fk_staff_user_role_role_id_staff_role')),
-    sa.ForeignKeyConstraint(['user_id'], ['staff_user.id'], name=op.f('fk_staff_user_role_user_id_staff_user')),
-    sa.PrimaryKeyConstraint('user_id', 'role_id', name=op.f('pk_staff_user_role'))
+    sa.Column('body', sa.Text(), nullable=False),
+    sa.Column('kept_at', Instant(), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['staff_user.id'], name=op.f('fk_staff_draft_user_id_staff_user')),
+    sa.PrimaryKeyConstraint('user_id', name=op.f('pk_staff_draft'))
     )
+    op.create_table('staff_passkey',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('credential', sa.String(), nullable=False),
+    sa.Column('public_key', sa.Text(), nullable=False),
+    sa.Column('sign_count', sa.Integer(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('added_at', Instant(), nullable=False),
+    sa.Column('removed_at', Instant(), nullable=True),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_staff_passkey_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['staff_user.id'], name=op.f('fk_staff_passkey_user_id_staff_user')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_passkey')),
+    sa.UniqueConstraint('credential', name=op.f('uq_staff_passkey_credential'))
+    )
+    with op.batch_alter_table('staff_passkey', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_staff_passkey_entry'), ['entry'], unique=False)
+        batch_op.create_index(batch_op.f('ix_staff_passkey_user_id'), ['user_id'], unique=False)
+
+    op.create_table('staff_recovery_code',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('code_hash', sa.String(), nullable=False),
+    sa.Column('used_at', Instant(), nullable=True),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_staff_recovery_code_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['staff_user.id'], name=op.f('fk_staff_recovery_code_user_id_staff_user')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_recovery_code'))
+    )
+    with op.batch_alter_table('staff_recovery_code', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_staff_recovery_code_entry'), ['entry'], unique=False)
+        batch_op.create_index(batch_op.f('ix_staff_recovery_code_user_id'), ['user_id'], unique=False)
+
+    op.create_table('staff_session',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('token_hash', sa.String(), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('uniquifier', sa.String(), nullable=False),
+    sa.Column('stage', sa.String(), nullable=False),
+    sa.Column('started_at', Instant(), nullable=False),
+    sa.Column('seen_at', Instant(), nullable=False),
+    sa.Column('proved_at', Instant(), nullable=False),
+    sa.Column('ended_at', Instant(), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['staff_user.id'], name=op.f('fk_staff_session_user_id_staff_user')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_session')),
+    sa.UniqueConstraint('token_hash', name=op.f('uq_staff_session_token_hash'))
+    )
+    with op.batch_alter_table('staff_session', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_staff_session_user_id'), ['user_id'], unique=False)
+
+    op.create_table('staff_token',
+    sa.Column('token_hash', sa.String(), nullable=False),
+    sa.Column('purpose', sa.String(), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=True),
+    sa.Column('expires_at', Instant(), nullable=False),
+    sa.Column('used_at', Instant(), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['staff_user.id'], name=op.f('fk_staff_token_user_id_staff_user')),
+    sa.PrimaryKeyConstraint('token_hash', name=op.f('pk_staff_token'))
+    )
+    with op.batch_alter_table('staff_token', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_staff_token_user_id'), ['user_id'], unique=False)
+
     op.create_table('data_lock',
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
     sa.Column('site', sa.String(), nullable=False),
@@ -454,13 +567,36 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_data_lock_entry'))
 
     op.drop_table('data_lock')
-    op.drop_table('staff_user_role')
+    with op.batch_alter_table('staff_token', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_staff_token_user_id'))
+
+    op.drop_table('staff_token')
+    with op.batch_alter_table('staff_session', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_staff_session_user_id'))
+
+    op.drop_table('staff_session')
+    with op.batch_alter_table('staff_recovery_code', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_staff_recovery_code_user_id'))
+        batch_op.drop_index(batch_op.f('ix_staff_recovery_code_entry'))
+
+    op.drop_table('staff_recovery_code')
+    with op.batch_alter_table('staff_passkey', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_staff_passkey_user_id'))
+        batch_op.drop_index(batch_op.f('ix_staff_passkey_entry'))
+
+    op.drop_table('staff_passkey')
+    op.drop_table('staff_draft')
     with op.batch_alter_table('signature', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_signature_subject'))
         batch_op.drop_index(batch_op.f('ix_signature_site'))
         batch_op.drop_index(batch_op.f('ix_signature_entry'))
 
     op.drop_table('signature')
+    with op.batch_alter_table('second_step', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_second_step_subject'))
+        batch_op.drop_index(batch_op.f('ix_second_step_entry'))
+
+    op.drop_table('second_step')
     with op.batch_alter_table('reply', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_reply_subject'))
         batch_op.drop_index(batch_op.f('ix_reply_entry'))
@@ -481,6 +617,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_code_word_entry'))
 
     op.drop_table('code_word')
+    with op.batch_alter_table('card', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_card_subject'))
+        batch_op.drop_index(batch_op.f('ix_card_entry'))
+        batch_op.drop_index(batch_op.f('ix_card_code_hash'))
+
+    op.drop_table('card')
     with op.batch_alter_table('assessment', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_assessment_subject'))
         batch_op.drop_index(batch_op.f('ix_assessment_entry'))
@@ -508,7 +650,15 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_patient_entry'))
 
     op.drop_table('patient')
-    op.drop_table('staff_role')
+    with op.batch_alter_table('staff_try', schema=None) as batch_op:
+        batch_op.drop_index('ix_staff_try_address_at')
+        batch_op.drop_index('ix_staff_try_account_at')
+
+    op.drop_table('staff_try')
+    with op.batch_alter_table('miss', schema=None) as batch_op:
+        batch_op.drop_index('ix_miss_what_whom_at')
+
+    op.drop_table('miss')
     op.drop_table('audit_value')
     with op.batch_alter_table('audit', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_audit_subject'))
