@@ -39,6 +39,10 @@ DATABASE, MANIFEST, SUFFIX = "database", "manifest.json", ".epro-backup"
 PATIENTS_COMPARED = 20
 TOO_OLD_AFTER = timedelta(days=1)
 CHUNK = 1 << 20
+DAMAGED = (  # what a zip with an altered byte may raise, RuntimeError when it then looks encrypted
+    *(zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError, EOFError),
+    *(NotImplementedError, RuntimeError),
+)
 
 
 class BackupRefused(Exception):
@@ -152,7 +156,7 @@ def read_manifest(file: Path) -> Manifest:
     try:
         with zipfile.ZipFile(file) as archive:
             return Manifest.read(archive.read(MANIFEST).decode())
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError):
+    except DAMAGED:
         raise BackupRefused(f"{file.name} is not a backup of epro, or was damaged. Take another one.") from None
 
 
@@ -243,7 +247,7 @@ def _unpacked(file: Path, manifest: Manifest, folder: Path) -> Path:
         with zipfile.ZipFile(file) as archive, archive.open(DATABASE) as packed, copy.open("wb") as plain:
             while chunk := packed.read(CHUNK):
                 plain.write(chunk)
-    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error):
+    except DAMAGED:
         raise damaged from None
     if sha256_of(copy) != manifest.sha256 or not is_readable(copy, manifest.kind):
         raise damaged

@@ -12,12 +12,13 @@ import logging
 import re
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, TextIO
 
 FIELDS = ("request", "route", "method", "status", "ms", "actor")  # what a record may carry beside its words
 OURS = ("epro", "scheduler", "gunicorn")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MASKED = "…"
 MOST_CHARACTERS = 500
 SECRETS = re.compile(
@@ -35,7 +36,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         told: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "at": (EPOCH + timedelta(seconds=record.created)).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": self._words(record),

@@ -6,11 +6,12 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, Table, create_engine, make_url, text
 
 from epro.store.audit import canonical
 from epro.store.migrating import TABLES
@@ -69,6 +70,15 @@ def empty(engine: Engine) -> None:
                 connection.execute(table.delete())
         if not postgresql:
             seal(connection)
+
+
+def fill(engine: Engine, rows: Sequence[tuple[Table, Sequence[dict[str, Any]]]]) -> None:
+    """Put these rows in place of all that are there, as a restored backup does."""
+    empty(engine)
+    with unsealed(engine) as connection:
+        for table, some in rows:
+            if some:
+                connection.execute(table.insert(), some)
 
 
 @contextmanager

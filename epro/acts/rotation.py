@@ -20,6 +20,7 @@ ENCRYPTED: dict[type[Base], tuple[str, ...]] = {
     Card: ("code",),
     User: ("totp_secret",),
 }  # texts under a key
+KEYED = {"address_hash", "code_hash"}  # the hashes under a key by which two of them are found
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def rotate(connection: Connection, cipher: Cipher, *, by: Actor, now: datetime) 
             for row in connection.execute(select(model.__table__).order_by(key)).mappings().all():
                 rows += 1
                 values = {name: _under(newest, cipher, row[name]) for name in columns if row[name]}
-                for name in ("address_hash", "code_hash"):
+                for name in sorted(KEYED):
                     if row.get(name) in renewed:
                         values[name] = renewed[row[name]]
                 changed += _update(made, model, row[key.name], values)

@@ -83,7 +83,7 @@ def judged_from(connection: Connection, place: Place, kind: str, now: datetime) 
     misses = _misses_in_a_row(connection, [*same, *here, StaffTry.at > now - REMEMBERED])
     waits = [misses[-1] + delay(len(misses))] if misses else []
     if not place.device:
-        recent: list[ColumnElement[bool]] = [StaffTry.missed, strange, StaffTry.at > now - WINDOW]
+        recent: list[ColumnElement[bool]] = [StaffTry.missed.is_(True), strange, StaffTry.at > now - WINDOW]
         waits += _full(connection, [*same, *recent], MOST_OF_ACCOUNT)
         waits += _full(connection, [StaffTry.address == place.address, *recent], MOST_OF_ADDRESS)
     return max(waits, default=now)

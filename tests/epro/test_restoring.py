@@ -21,6 +21,7 @@ from scheduler import ledger
 from scheduler.carriers.console import Console
 from scheduler.carriers.twilio import Twilio
 from scheduler.ports import CannotTell, Listing
+from tests import databases
 from tests.epro.conftest import NOW, NURSE
 from tests.scheduler import twilio_double as double_of
 
@@ -62,13 +63,8 @@ class Trial:
             return [(table, [dict(row._mapping) for row in connection.execute(select(table))]) for table in tables]
 
     def come_back(self, backup, backup_at):
+        databases.fill(self.house.engine, backup)
         with writing(self.house.engine) as connection:
-            for table, _ in reversed(backup):
-                connection.execute(table.delete())
-        with writing(self.house.engine) as connection:
-            for table, rows in backup:
-                if rows:
-                    connection.execute(table.insert(), rows)
             restored(connection, backup_at, by=NURSE, now=self.now)
 
     def settle(self):
@@ -126,12 +122,7 @@ def test_after_a_restore_nothing_is_sent_twice_and_nothing_is_forgotten(trial, m
     assert len(expected) == 18  # three phones, three texts of BL and three of M1.5 to each patient, shared days once
     trial.double.taken.clear()
     trial.now = NOW
-    with writing(trial.house.engine) as connection:
-        for table, _ in reversed(start):
-            connection.execute(table.delete())
-        for table, rows in start:
-            if rows:
-                connection.execute(table.insert(), rows)
+    databases.fill(trial.house.engine, start)
 
     if moment == "while texts leave":
         trial.play(NOW + 44 * DAY)

@@ -19,7 +19,7 @@ from epro.web.desk.gate import ROLES_WITH
 from tests.epro.conftest import NOW, NURSE
 from tests.web.staffing import PASSWORD, Staff, sign_in
 
-STANDING = {"subject": "UME-001", "visit": "BL", "user": 1}
+STANDING = {"subject": "UME-001", "visit": "BL", "user": 1, "instrument": "qlq-c30", "item": "q1", "site": "UME"}
 
 
 def desk_routes(app):
@@ -185,7 +185,9 @@ def test_every_route_stands_in_the_matrix_and_none_is_a_librarys_own(app):
     assert {endpoint.split(".")[0] for endpoint in AUDIENCES} == {
         "static",
         "accounts",
+        "arriving",
         "patient",
+        "saving",
         "desk",
         "webhooks",
         "health",

@@ -52,7 +52,7 @@ def test_each_record_is_one_entry_of_the_trail_and_leads_on_by_a_redirect(nurse,
 
     response = nurse.record(what, **fields)
 
-    made = [entry for entry in trail(house) if entry.id not in before]
+    made = [entry for entry in trail(house) if entry.id not in before and entry.chain != "accounts"]
     assert response.status_code == 303
     assert [(entry.action, entry.actor, entry.chain) for entry in made] == [(action, nurse.email, "UME")]
 
