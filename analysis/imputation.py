@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis import mmrm
-from analysis.results import BadInput, CannotEstimate, Result, require, rows_of
+from analysis.results import Account, BadInput, CannotEstimate, Result, require, rows_of
 
 Numbers = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -44,6 +44,10 @@ class Imputed(Result):
     counts: pd.DataFrame
     n: int
     structure: str
+
+    @property
+    def account(self) -> Account:
+        return Account(self.n, None, {}, f"conditional means of an MMRM ({self.structure}), jackknife")
 
     def title(self) -> str:
         imputed = int(self.counts["imputed"].sum())

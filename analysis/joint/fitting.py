@@ -62,8 +62,6 @@ def _hazard(data: Data, baseline: str) -> Numbers:
         return np.array([np.log(data.event.sum() / data.time.sum()), 0.0])
     lived = np.bincount(data.piece, data.weight.sum(axis=0), data.pieces)
     died = np.bincount(data.last_piece[data.event], minlength=data.pieces)
-    if (died == 0).any():
-        return np.log((died + 0.5) / lived)
     return np.asarray(np.log(died / lived))
 
 

@@ -12,7 +12,7 @@ from scipy import stats
 from analysis.joint.fitting import Top, maximised
 from analysis.joint.likelihood import Baseline, Likelihood, Numbers, Parameters
 from analysis.joint.reading import Design, read
-from analysis.results import BadInput, Result
+from analysis.results import Account, BadInput, Result
 
 CONFIDENCE = 0.95
 Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
@@ -44,6 +44,10 @@ class JointModel(Result):
     excluded: dict[str, int]
     _design: Design
     _top: Top
+
+    @property
+    def account(self) -> Account:
+        return Account(self.subjects, self.events, self.excluded, f"joint model, {self.baseline} baseline hazard")
 
     def title(self) -> str:
         left = ", ".join(f"{n} ({why})" for why, n in self.excluded.items() if n) or "none"

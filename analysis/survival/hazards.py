@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from analysis.results import BadInput, CannotEstimate, Result
+from analysis.results import Account, BadInput, CannotEstimate, Result
 from analysis.survival.outcome import CONFIDENCE, Mask, Numbers, labels, outcome, started
-from analysis.survival.partial import At, Counts, Partial, Ties, maximised
+from analysis.survival.partial import At, Counts, Partial, Ties, concordance, maximised
 
 LARGEST_SE = 50.0  # of a covariate in its own SDs: beyond it the likelihood has no maximum
 COLLINEAR = 1e-9  # smallest eigenvalue of the covariates' correlations
@@ -37,6 +37,11 @@ class Cox(Result):
     clusters: int | None
     _at: At
 
+    @property
+    def account(self) -> Account:
+        by = "" if self.clusters is None else ", robust by cluster"
+        return Account(self.n, self.events, {"missing covariate": self.excluded}, f"Cox, {self.ties} ties{by}")
+
     def title(self) -> str:
         se = "" if self.clusters is None else f", robust by {self.clusters} clusters"
         ties = self.ties.capitalize()
@@ -45,6 +50,14 @@ class Cox(Result):
 
     def to_frame(self) -> pd.DataFrame:
         return self.terms
+
+    @property
+    def concordance(self) -> float:
+        """Share of pairs in which who has the event first was at higher risk, ties counting half (Harrell 1996).
+
+        Pairs are those at risk when one of them has the event, within strata; NaN when there is none.
+        """
+        return concordance(self._at)
 
 
 def cox(

@@ -33,6 +33,20 @@ def outcome(time: ArrayLike, event: ArrayLike) -> tuple[Numbers, Mask]:
     return times, flags.astype(np.bool_)
 
 
+class NoProbability(CannotEstimate):
+    """The times are such that hazards alone can be read from them."""
+
+
+def allow_probability(time: Any) -> None:
+    """Raises NoProbability for times that ignore death, as `deterioration.time_to` marks them in `.attrs`."""
+    if getattr(time, "attrs", {}).get("probabilities", True):
+        return
+    raise NoProbability(
+        "these times ignore death: those who die leave as if they might yet have had the event, so that no probability "
+        "follows; read a hazard ratio (cox, logrank), or let death compete or count"
+    )
+
+
 def started(start: ArrayLike | None, times: Numbers) -> Numbers:
     """Starts as checked numbers; before every time when none are given. Raises BadInput."""
     if start is None:

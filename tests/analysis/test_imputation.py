@@ -18,7 +18,10 @@ def trial(patients=60, seed=1, effect=6.0, dying=True, stopping=0.2):
     root = np.linalg.cholesky(200 * (0.4 + 0.6 * 0.7**lag))
     base, arm = rng.normal(60, 20, patients), np.arange(patients) % 2
     y = rng.standard_normal((patients, m)) @ root.T - 0.3 * (base[:, None] - 60) + effect * arm[:, None]
-    stops, death = rng.geometric(stopping, patients), rng.geometric(0.1, patients) + 1 if dying else np.full(patients, 9)
+    stops, death = (
+        rng.geometric(stopping, patients),
+        rng.geometric(0.1, patients) + 1 if dying else np.full(patients, 9),
+    )
     at = np.arange(m)
     alive = at < death[:, None]
     return pd.DataFrame(
