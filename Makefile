@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup demo test test-slow lint fire bench pictures lock clean
+.PHONY: setup demo test test-slow lint fire scan bench pictures lock clean
 
 setup: .venv/.dev
 
@@ -24,6 +24,9 @@ lint: .venv/.dev
 
 fire: .venv/.dev           # the trial by fire: senders killed at every point, in foul weather
 	$(BIN)/python -m tests.scheduler.fire
+
+scan: .venv/.dev           # every route fuzzed as a stranger and as each role; a planted application must be broken
+	SCAN_EXAMPLES=100 $(BIN)/python -m pytest tests/scan
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks

@@ -1,16 +1,19 @@
 """How many due texts leave in a second, among many that wait, beside APScheduler's job store and procrastinate?
 
 PostgreSQL with every commit on the disk, the result of each text committed by itself, a carrier that answers at once.
-Each run in a process and a database of its own, in turns.
+What waits is stored first and what is due added after it, as in a trial's life. Each run in a process and a database of
+its own, in turns: on the disk as it is, and with each write of the log delayed as on a slow disk.
 """
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
+from statistics import median
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, insert, text
@@ -22,7 +25,8 @@ from scheduler.ports import Accepted, Claimed, Letter, NotFound, Outcome, Trace,
 from scheduler.tables import message
 from tests import databases
 
-DUE, HANDS, BATCH = 1000, 8, 200
+DUE, HANDS, BATCH = 1000, 16, 500
+SLOW_MS = 7  # a commit on the network disk of a small virtual machine
 NOW = datetime(2027, 4, 1, 8, tzinfo=UTC)
 PEERS = ("apscheduler", "procrastinate")
 LARGE, SMALL, COMMON = 1_000_000, 10_000, 100_000
@@ -48,14 +52,19 @@ class Post:
 
 
 def fill(engine: Engine, waiting: int) -> None:
-    """DUE texts that are due, and so many that wait for their day, one a patient."""
+    """So many texts that wait for their day, one a patient, and after them DUE that are due."""
     ledger.metadata.create_all(engine)
-    rows = [_row(n, NOW) for n in range(DUE)]
     with engine.begin() as connection:
-        connection.execute(insert(message), rows)
-        _copy_later(connection, waiting)
+        connection.execute(insert(message), _row(DUE, NOW + timedelta(days=1)))
+        _copy_later(connection, waiting - 1)
+        connection.execute(insert(message), [_row(n, NOW) for n in range(DUE)])
+    _analyse(engine, "message")
+
+
+def _analyse(engine: Engine, table: str) -> None:
+    """What the database would do by itself in time."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE message"))
+        connection.execute(text(f"VACUUM ANALYZE {table}"))
 
 
 def _row(n: int, at: datetime) -> dict[str, Any]:
@@ -118,15 +127,17 @@ def apscheduler(url: str, waiting: int) -> dict[str, float]:
     jobs = BackgroundScheduler(jobstores={"default": store}, timezone=UTC, job_defaults={"misfire_grace_time": None})
     jobs.start(paused=True)
     globals()["_RUN"] = run = Semaphore(0)
+    jobs.add_job(job, "date", run_date=datetime(2090, 1, 1, tzinfo=UTC), id="W0")
+    copies = (
+        "INSERT INTO apscheduler_jobs SELECT 'W' || n, next_run_time + n, job_state FROM "
+        "(SELECT * FROM apscheduler_jobs LIMIT 1) AS one, generate_series(1, :more) AS n"
+    )
+    with engine.begin() as connection:
+        connection.execute(text(copies), {"more": waiting - 1})
     at = datetime(2020, 1, 1, tzinfo=UTC)
     for n in range(DUE):
         jobs.add_job(job, "date", run_date=at, id=f"D{n}")
-    copies = (
-        "INSERT INTO apscheduler_jobs SELECT 'W' || n, 4e9 + n, job_state FROM "
-        "(SELECT * FROM apscheduler_jobs LIMIT 1) AS one, generate_series(1, :waiting) AS n"
-    )
-    with engine.begin() as connection:
-        connection.execute(text(copies), {"waiting": waiting})
+    _analyse(engine, "apscheduler_jobs")
     began = time.perf_counter()
     jobs.resume()
     for _ in range(DUE):
@@ -157,14 +168,16 @@ def procrastinate(url: str, waiting: int) -> dict[str, float]:
     async def run() -> float:
         async with app.open_async():
             await app.schema_manager.apply_schema_async()
-            await send.batch_defer_async(*({"n": n} for n in range(DUE)))
-            with create_engine(url).begin() as connection:
+            engine = create_engine(url)
+            with engine.begin() as connection:
                 later = (
                     "INSERT INTO procrastinate_jobs (queue_name, task_name, args, scheduled_at) "
                     "SELECT 'default', 'text', '{\"n\": 0}', now() + make_interval(days => 1 + n % 1000) "
                     "FROM generate_series(1, :waiting) AS n"
                 )
                 connection.execute(text(later), {"waiting": waiting})
+            await send.batch_defer_async(*({"n": n} for n in range(DUE)))
+            _analyse(engine, "procrastinate_jobs")
             began = time.perf_counter()
             await app.run_worker_async(wait=False, concurrency=10, install_signal_handlers=False)
             return time.perf_counter() - began
@@ -187,14 +200,64 @@ def measure(way: str, server: str, waiting: int) -> dict[str, Any]:
         return {ABSENT: True}
 
 
-def figures(waiting: int, runs: int) -> list[Figure]:
-    def command(way: str, server: str, rows: int) -> list[str]:
-        return ["-m", "benchmarks.ledger", "--way", way, "--waiting", str(rows), "--server", server]
+@contextmanager
+def slow_disk(server: str) -> Iterator[None]:
+    """Every write of the log waits so long first, as a slow disk does; who comes meanwhile is written with it."""
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
 
+    def alter(*settings: str) -> None:
+        with engine.connect() as connection:
+            for setting in settings:
+                connection.execute(text(f"ALTER SYSTEM {setting}"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+
+    alter(f"SET commit_delay = {SLOW_MS * 1000}", "SET commit_siblings = 0")
+    try:
+        yield
+    finally:
+        alter("RESET commit_delay", "RESET commit_siblings")
+        engine.dispose()
+
+
+def commit_ms(server: str) -> float:
+    """What one commit costs, as the median of some."""
+    engine = create_engine(server)
+    took = []
+    with engine.connect() as connection:
+        for _ in range(50):
+            connection.execute(text("CREATE TABLE IF NOT EXISTS committed (n integer)"))
+            connection.execute(text("INSERT INTO committed VALUES (1)"))
+            began = time.perf_counter()
+            connection.commit()
+            took.append((time.perf_counter() - began) * 1000)
+        connection.execute(text("DROP TABLE committed"))
+        connection.commit()
+    engine.dispose()
+    return median(took)
+
+
+def figures(waiting: int, runs: int) -> list[Figure]:
     with databases.postgresql_server(durable=True) as server:
-        found = in_turns({way: command(way, server, waiting) for way in WAYS}, runs)
-        sizes = in_turns({str(rows): command("ours", server, rows) for rows in (SMALL, LARGE)}, runs)
-    how = f"{DUE} due among {waiting} planned, PostgreSQL, fsync on, {HANDS} hands, median of {runs} in turns"
+        rates = _rates("ledger.rate", "the disk as it is", server, waiting, runs)
+        with slow_disk(server):
+            how = f"each write of the log delayed by {SLOW_MS} ms (commit_delay) for every engine alike"
+            rates += _rates("ledger.rate_slow_disk", how, server, waiting, runs)
+        sizes = in_turns({str(rows): _command("ours", server, rows) for rows in (SMALL, LARGE)}, runs)
+    small, large = (DUE / sizes[str(rows)]["seconds"] for rows in (SMALL, LARGE))
+    how = f"texts a second among {LARGE} planned, as a share of the rate among {SMALL}; {runs} runs in turns"
+    idle = sizes[str(LARGE)]["idle"] * 1000
+    return [
+        *rates,
+        Figure("ledger.size", round(large / small, 3), "share", "itself", None, ">= 0.8", how),
+        Figure("ledger.idle", round(idle, 2), "ms a tick", "none", None, "<= 5", f"nothing due, {LARGE} rows"),
+    ]
+
+
+def _rates(name: str, disk: str, server: str, waiting: int, runs: int) -> list[Figure]:
+    """Our rate beside that of each peer."""
+    costs = f"{disk}: {commit_ms(server):.1f} ms a commit"
+    found = in_turns({way: _command(way, server, waiting) for way in WAYS}, runs)
+    how = f"{DUE} due among {waiting} planned, PostgreSQL, fsync on, {costs}; {HANDS} hands, median of {runs} in turns"
     rate = DUE / found["ours"]["seconds"]
     made = []
     for peer, times in zip(PEERS, (5, 30), strict=True):
@@ -202,13 +265,12 @@ def figures(waiting: int, runs: int) -> list[Figure]:
         goal = f">= {times * theirs:.1f}" if theirs else None
         label = peer if theirs else f"{peer} ({ABSENT})"
         peer_value = round(theirs, 1) if theirs else None
-        made.append(Figure("ledger.rate", round(rate, 1), "texts a second", label, peer_value, goal, how))
-    small, large = (DUE / sizes[str(rows)]["seconds"] for rows in (SMALL, LARGE))
-    how = f"texts a second among {LARGE} planned, as a share of the rate among {SMALL}; {runs} runs in turns"
-    made.append(Figure("ledger.size", round(large / small, 3), "share", "itself", None, ">= 0.8", how))
-    idle = sizes[str(LARGE)]["idle"] * 1000
-    made.append(Figure("ledger.idle", round(idle, 2), "ms a tick", "none", None, "<= 5", f"nothing due, {LARGE} rows"))
+        made.append(Figure(name, round(rate, 1), "texts a second", label, peer_value, goal, how))
     return made
+
+
+def _command(way: str, server: str, waiting: int) -> list[str]:
+    return ["-m", "benchmarks.ledger", "--way", way, "--waiting", str(waiting), "--server", server]
 
 
 def main() -> int:

@@ -26,18 +26,23 @@ class Windowed(Shape):
     def completed_at(self) -> datetime | None: ...
 
 
-def state_of(assessment: Windowed, now: datetime, enrolled_at: datetime) -> str:
-    """One of STATES. A window that closed before the patient was in the system was nobody's to answer."""
+def state_of(assessment: Windowed, now: datetime, enrolled_at: datetime, ended_at: datetime | None = None) -> str:
+    """One of STATES. A window that closed before the patient was in the system was nobody's to answer.
+
+    ended_at: the beginning of the day of death or withdrawal; a window that was not over by then is.
+    """
     if assessment.completed_at is not None:
         return COMPLETED
-    if now >= assessment.closes_at:
-        if assessment.started_at is not None:
-            return CLOSED_UNFINISHED
-        if assessment.closes_at <= enrolled_at:
-            return BEFORE_SYSTEM
-        return MISSED if assessment.expected else EXCUSED
-    if not assessment.expected:
+    cut_short = ended_at is not None and ended_at < assessment.closes_at
+    closed = now >= assessment.closes_at
+    if assessment.started_at is not None and (closed or cut_short):
+        return CLOSED_UNFINISHED
+    if closed and assessment.closes_at <= enrolled_at:
+        return BEFORE_SYSTEM
+    if cut_short or not assessment.expected:
         return EXCUSED
+    if closed:
+        return MISSED
     if assessment.started_at is not None:
         return STARTED
     return OPEN if now >= assessment.opens_at else NOT_DUE

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OWN_PACKS = "wordings"  # a folder of packs beside the trial file
 ANCHORS_OF_EVERY_TRIAL = ("consent", "randomisation")
+DAYS_RECORDED = (*ANCHORS_OF_EVERY_TRIAL, "surgery", "discharge", "progression")  # what staff can give a day for
 
 
 def unknown_sections(document: Document, known: Sequence[str]) -> Iterator[Fault]:
@@ -54,6 +55,15 @@ def missing_for_schedule(
         if anchor not in schedule.anchors:
             cure = f'Add it under [anchors]: {anchor} = "...".'
             yield document.fault(("anchors",), f"the anchor {anchor} is missing", cure)
+    for code, visit in schedule.visits.items():
+        if visit.anchor in schedule.anchors and visit.anchor not in DAYS_RECORDED:
+            what = f"{code} hangs on {visit.anchor}, whose day is recorded nowhere"
+            yield document.fault(("visit", code, "anchor"), what, f"The anchors are {', '.join(DAYS_RECORDED)}.")
+    for code, anchor_of_arms in schedule.anchors.items():
+        for position, arm in enumerate(anchor_of_arms.arms):
+            if arm not in sections.arms:
+                arms = f"The arms are {', '.join(sections.arms)}."
+                yield document.fault(("anchors", code, "arms", position), f"no arm is called {arm!r}", arms)
     for language in sections.trial.languages:
         if language not in schedule.texts:
             cure = f"Add texts for {language}, or take it from [trial] languages."

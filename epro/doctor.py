@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from epro.checking import check
 from epro.house import House
-from epro.opening import carrier_of, open_house
+from epro.opening import carrier_of, mail_of, open_house
 from epro.protocol import read_protocol, what_live_lacks
 from epro.settings import Settings
 from epro.store.contacts import parse_mobile
@@ -53,7 +53,7 @@ def examine(settings: Settings, now: datetime) -> Iterator[Line]:
         return
     house = open_house(settings)
     try:
-        for look in (_wording, _database, _clock, _public_address, _carrier):
+        for look in (_wording, _database, _clock, _public_address, _carrier, _mail):
             yield look(house, now)
     finally:
         house.engine.dispose()
@@ -149,3 +149,17 @@ def _carrier(house: House, now: datetime) -> Line:
             "carrier", f"Twilio: {why_not}", "Check EPRO_TWILIO_ACCOUNT_SID, EPRO_TWILIO_AUTH_TOKEN and region."
         )
     return Line("carrier", "Twilio lets us in")
+
+
+def _mail(house: House, now: datetime) -> Line:
+    server = mail_of(house)
+    if server is not None:
+        why_not = server.why_not_let_in()
+        cure = "Check EPRO_SMTP_HOST, _PORT, _SECURITY, _USER and _PASSWORD." if why_not else ""
+        return Line("mail server", why_not or "lets us in", cure)
+    if not house.protocol.schedule.uses_email:
+        return Line("mail server", "none, and the trial sends no mail")
+    if house.settings.carrier == "console":
+        return Line("mail server", "none; mails are written to files beside the texts")
+    cure = "Set EPRO_SMTP_HOST and EPRO_SMTP_SENDER, or take mails out of [ladder] in the trial file."
+    return Line("mail server", "none, and the trial sends mails", cure)

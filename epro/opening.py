@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
+from epro import site_copy
+from epro.acts import receipts
 from epro.acts.letters import Letters
+from epro.acts.nightly import anchor
 from epro.acts.replanning import differing
 from epro.house import House
-from epro.protocol import read_protocol, what_live_lacks
+from epro.protocol import protocol_of, read_protocol, what_live_lacks
 from epro.settings import Settings
 from epro.store.contacts import Cipher
 from epro.store.database import open_engine, reading
-from scheduler.aftercare import poll, redact
+from epro.versions import text_of, versions_of
+from questionnaires.located import parse
+from scheduler.aftercare import note_balance, poll, redact
+from scheduler.carriers.by_channel import ByChannel
 from scheduler.carriers.console import Console
+from scheduler.carriers.email import Email
 from scheduler.carriers.twilio import Twilio
-from scheduler.chores import DAILY, HOURLY, NIGHT, Chore
+from scheduler.chores import DAILY, HOURLY, MINUTELY, NIGHT, Chore
 from scheduler.pacing import Pace
-from scheduler.ports import Carrier
+from scheduler.ports import EMAIL, SMS, Carrier, Receipt
 
 OUTBOX = "outbox"
 HANDS = 8
@@ -28,20 +36,35 @@ HANDS = 8
 class NotReadyForLive(Exception):
     """The trial file says `live = true`, and this is what is still missing."""
 
+    @classmethod
+    def naming(cls, file: str, lacks: Iterable[str]) -> NotReadyForLive:
+        things = "\n".join(f"  - {thing}" for thing in lacks)
+        cure = "Set live = false to try the trial without real patients."
+        return cls(f"{file}: live = true is refused for now. Still missing:\n{things}\n{cure}")
+
 
 def open_house(settings: Settings, *, durable: bool = True) -> House:
     """Raises Refused (trial file), NotReadyForLive."""
     protocol = read_protocol(settings.trial, on=system_clock().date())
     lacks = what_live_lacks(protocol)
     if lacks:
-        raise NotReadyForLive(
-            f"{settings.trial.name}: live = true is refused for now. Still missing:\n"
-            + "\n".join(f"  - {thing}" for thing in lacks)
-            + "\nSet live = false to try the trial without real patients."
-        )
+        raise NotReadyForLive.naming(settings.trial.name, lacks)
     settings.home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(settings.database, durable=durable)
     return House(settings, protocol, engine, cipher_of(settings), system_clock)
+
+
+def in_force(house: House) -> House:
+    """The same house on the trial as the database has it in force, with every earlier version known.
+
+    Raises NoTrial, and Refused where the amended file needs words or questionnaires that do not stand beside this one.
+    """
+    with reading(house.engine) as connection:
+        versions = versions_of(connection)
+        protocol = house.protocol
+        if versions[-1].sha256 != protocol.sha256:
+            protocol = protocol_of(parse(text_of(connection, versions[-1].n), protocol.document.path))
+    return replace(house, protocol=replace(protocol, versions=versions))
 
 
 def cipher_of(settings: Settings) -> Cipher:
@@ -54,7 +77,7 @@ def letters_of(house: House) -> Letters:
 
 
 def carrier_of(house: House) -> Carrier:
-    """The carrier that the settings name: files in EPRO_HOME/outbox, or Twilio."""
+    """The carrier of texts that the settings name: files in EPRO_HOME/outbox, or Twilio."""
     settings = house.settings
     if settings.carrier == "console":
         return Console(settings.home / OUTBOX, house.clock)
@@ -71,6 +94,28 @@ def carrier_of(house: House) -> Carrier:
     )
 
 
+def mail_of(house: House) -> Email | None:
+    """The mail server that the settings name, if they name one."""
+    settings = house.settings
+    if not settings.smtp_host:
+        return None
+    return Email(
+        settings.smtp_host,
+        settings.smtp_port,
+        sender=settings.smtp_sender,
+        security=settings.smtp_security,
+        user=settings.smtp_user,
+        password=settings.smtp_password.get_secret_value(),
+        clock=house.clock,
+    )
+
+
+def every_carrier_of(house: House, texts: Carrier) -> ByChannel:
+    """Texts by the carrier of texts; mails by the mail server, or beside the texts where those are files."""
+    mails: Carrier | None = mail_of(house) or (texts if isinstance(texts, Console) else None)
+    return ByChannel({SMS: texts, **({EMAIL: mails} if mails else {})})
+
+
 def pace_of(house: House) -> Pace | None:
     """How fast texts may leave; files in a folder need no pace."""
     return None if house.settings.carrier == "console" else Pace(house.settings.texts_per_second)
@@ -83,9 +128,19 @@ def hands_of(house: House) -> int:
 
 def chores_of(house: House, carrier: Carrier) -> list[Chore]:
     """What the clock does beside sending: nightly every plan is checked, hourly texts that left are looked after."""
-    chores = [Chore("nightly check", DAILY, lambda now: check_plans(house, now), shift=NIGHT)]
+    chores = [
+        Chore("nightly check", DAILY, lambda now: check_plans(house, now), shift=NIGHT),
+        Chore("anchors", DAILY, lambda now: write_anchors(house, now), shift=NIGHT),
+    ]
+    if house.settings.site_copy is not None:
+        chores.append(Chore("sites' copy", MINUTELY, lambda now: site_copy.in_words(house, now)))
     if isinstance(carrier, Twilio):
-        chores.append(Chore("receipts", HOURLY, lambda now: _silently(poll(house.engine, now, carrier))))
+
+        def take(connection: Connection, receipt: Receipt, now: datetime) -> str | None:
+            return receipts.take(connection, house.protocol, receipt, now)
+
+        chores.append(Chore("receipts", HOURLY, lambda now: _silently(poll(house.engine, now, carrier, take))))
+        chores.append(Chore("balance", HOURLY, lambda now: note_balance(house.engine, now, carrier)))
         if house.settings.twilio_redact:
             chores.append(Chore("redaction", HOURLY, lambda now: _silently(redact(house.engine, now, carrier))))
     return chores
@@ -96,6 +151,15 @@ def check_plans(house: House, now: datetime) -> str | None:
     with reading(house.engine) as connection:
         differ = differing(connection, house.protocol, now)
     return f"the nightly check found {len(differ)} patients whose plan differs from what is written" if differ else None
+
+
+def write_anchors(house: House, now: datetime) -> str | None:
+    """Anchor the trail outside the database. What a person must know when that cannot be done."""
+    try:
+        anchor(house.engine, house.settings.anchors_folder, now)
+    except OSError as error:
+        return f"the trail's anchors cannot be written: {error.strerror}; see EPRO_ANCHORS"
+    return None
 
 
 def _silently(_count: int) -> None:

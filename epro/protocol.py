@@ -7,7 +7,7 @@ cross-references, and turns every fault into file, line, what is wrong and what 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -21,12 +21,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 import questionnaires
 from epro.crossreferences import disagreements, missing_for_schedule, unknown_sections, words_of_trial
 from epro.store.contacts import parse_mobile
+from epro.versions import OPTIONAL_SECTIONS, SCHEDULER_SECTIONS, Version, schedule_of
 from questionnaires.definition import Instrument
 from questionnaires.located import Document, Fault, Refused, faults_of, read
 from questionnaires.wording import Wording
-from scheduler.schedule import Schedule
+from scheduler.schedule import Schedule, Visit
 
-SCHEDULER_SECTIONS = ("anchors", "visit", "ladder", "quiet", "texts")
 CONSENT, RANDOMISATION = "consent", "randomisation"
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -48,7 +48,10 @@ class TrialSection(Section):
     country: str = Field(pattern=r"^[A-Z]{2}$")
     subject_pattern: str
     arm_seen_by_site: bool
-    identity_step: Literal["none"]
+    identity_step: Literal["none", "birth_year", "pin"]  # chosen, never by default
+    who_answers: Literal["start", "end", "no"] = "no"  # when the patient is asked who fills in the form
+    second_step: Literal["required", "optional"] = "optional"
+    ethics: str = ""  # the ethics authority's number of its approval
 
     @field_validator("zone")
     @classmethod
@@ -95,6 +98,13 @@ class Eligibility(Section):
     exclusion: tuple[Text, ...]
 
 
+class Cost(Section):
+    """segment: the carrier's price of one segment of a text, in `currency`."""
+
+    segment: float = Field(gt=0)
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+
+
 class Sections(Section):
     """The sections that belong to the service; those of the libraries pass through."""
 
@@ -106,18 +116,20 @@ class Sections(Section):
     strata: dict[Code, Stratum]
     eligibility: Eligibility
     wording: dict[str, Text]
+    cost: Cost | None = None
 
 
-KNOWN_SECTIONS = (*Sections.model_fields, *SCHEDULER_SECTIONS, "analysis")
+KNOWN_SECTIONS = (*Sections.model_fields, *SCHEDULER_SECTIONS, *OPTIONAL_SECTIONS, "analysis")
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A trial file that holds together."""
+    """A trial file that holds together. versions: those that the database has adopted, this one among them."""
 
     document: Document
     sections: Sections
     schedule: Schedule
+    versions: tuple[Version, ...] = ()
 
     @property
     def trial(self) -> TrialSection:
@@ -150,6 +162,11 @@ class Protocol:
         return self.trial.languages[0]
 
     @property
+    def second_step_required(self) -> bool:
+        """Whether staff sign in by more than a password; always so in a live trial."""
+        return self.trial.live or self.trial.second_step == "required"
+
+    @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.trial.zone)
 
@@ -163,8 +180,24 @@ class Protocol:
         return self.document.sha256
 
     @cached_property
+    def visits(self) -> Mapping[str, Visit]:
+        """Every visit of this file, in its order, and after them those that only earlier versions have."""
+        earlier = [version.schedule for version in reversed(self.versions)]
+        visits: dict[str, Visit] = {}
+        for schedule in (self.schedule, *earlier):
+            visits |= {code: visit for code, visit in schedule.visits.items() if code not in visits}
+        return visits
+
+    def visit(self, code: str, version: int) -> Visit:
+        """A visit as the version has it under which a patient's assessment stands."""
+        schedules = {one.n: one.schedule for one in self.versions}
+        return schedules.get(version, self.schedule).visits.get(code) or self.visits[code]
+
+    @cached_property
     def instruments(self) -> Mapping[str, Instrument]:
-        codes = {code for visit in self.schedule.visits.values() for code in visit.instruments}
+        """Those of every version."""
+        schedules = [self.schedule, *(version.schedule for version in self.versions)]
+        codes = {code for one in schedules for visit in one.visits.values() for code in visit.instruments}
         return {code: questionnaires.load(code, beside=self.folder) for code in sorted(codes)}
 
     @cached_property
@@ -209,7 +242,7 @@ def protocol_of(document: Document, *, on: date | None = None) -> Protocol:
     except ValidationError as error:
         faults += faults_of(error, document)
     try:
-        schedule = Schedule.of({name: document.data.get(name, {}) for name in SCHEDULER_SECTIONS})
+        schedule = schedule_of(document.data)
     except ValidationError as error:
         faults += faults_of(error, document)
     if sections is not None and schedule is not None:
@@ -219,14 +252,17 @@ def protocol_of(document: Document, *, on: date | None = None) -> Protocol:
     return Protocol(document, sections, schedule)
 
 
-STILL_MISSING_FOR_LIVE = (
-    "staff accounts with a second step, roles and a tested audit verification",
-    "licensed wording for every instrument (the demonstration wording may not meet a patient)",
-    "an ethics number in the trial file",
-    "a tested backup and restore",
-)
-
-
 def what_live_lacks(protocol: Protocol) -> tuple[str, ...]:
-    """Why a trial marked `live = true` may not start yet; empty when it is not live."""
-    return STILL_MISSING_FOR_LIVE if protocol.trial.live else ()
+    """What the file itself still lacks for real patients, each with its cure; empty when it is not live."""
+    return tuple(_lacking(protocol)) if protocol.trial.live else ()
+
+
+def _lacking(protocol: Protocol) -> Iterator[str]:
+    for (instrument, language), wording in protocol.wordings.items():
+        if wording.demonstration:
+            pack = protocol.sections.wording[instrument]
+            yield f"licensed wording of {instrument} in {language}: [wording] names {pack}, a demonstration"
+    if not protocol.trial.ethics:
+        yield "an ethics number: [trial] ethics, as the authority wrote it"
+    if protocol.trial.identity_step == "none":
+        yield 'a second step beside the link: [trial] identity_step is "none"'

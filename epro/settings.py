@@ -37,6 +37,17 @@ class Settings(BaseSettings):
     secret_key: SecretStr
     contact_keys: Annotated[list[SecretStr], NoDecode] = Field(min_length=1)
 
+    oidc_issuer: str = ""  # the hospital's own sign-on; empty: none
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_claim: str = "email"  # which claim is an account's e-mail address
+    oidc_vouches_for: str = ""  # values of acr or amr, with spaces between, that count as both steps; empty: none does
+    oidc_name: str = "Single sign-on"  # on the button
+
+    proxies: int = Field(default=0, ge=0)  # how many reverse proxies stand in front and name the caller's address
+    old_secret_keys: Annotated[list[SecretStr], NoDecode] = []  # whose sessions still hold while the key is changed
+    anchors: Path | None = None  # where the trail is anchored each night, best another disk; empty: EPRO_HOME/anchors
+
     carrier: Literal["console", "twilio"] = "console"
     twilio_account_sid: str = ""
     twilio_auth_token: SecretStr = SecretStr("")
@@ -47,11 +58,21 @@ class Settings(BaseSettings):
     twilio_base_url: str = ""  # for a test double; empty: Twilio itself
     twilio_redact: bool = False  # have Twilio forget the words of a text once it has arrived
 
+    smtp_host: str = ""  # the server that takes mails; empty: none are sent
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_sender: str = ""  # the address that mails come from
+
     texts_per_second: float = Field(default=5.0, gt=0)
 
     tick_seconds: float = Field(default=5.0, gt=0)
 
-    @field_validator("contact_keys", mode="before")
+    backups: Path | None = None  # where backups are kept; empty: EPRO_HOME/backups
+    site_copy: Path | None = None  # a folder that the sites hold: every submitted form is copied there at once
+
+    @field_validator("contact_keys", "old_secret_keys", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """Keys are separated by commas; the first writes, all of them read."""
@@ -78,9 +99,31 @@ class Settings(BaseSettings):
                 raise ValueError("carrier twilio also needs " + ", ".join(f"EPRO_{name.upper()}" for name in missing))
         return self
 
+    @model_validator(mode="after")
+    def _single_sign_on_is_complete(self) -> Settings:
+        if self.oidc_issuer and not (self.oidc_client_id and str_of(self.oidc_client_secret)):
+            raise ValueError("EPRO_OIDC_ISSUER also needs EPRO_OIDC_CLIENT_ID and EPRO_OIDC_CLIENT_SECRET")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_is_complete(self) -> Settings:
+        if self.smtp_host and not self.smtp_sender:
+            raise ValueError("EPRO_SMTP_HOST also needs EPRO_SMTP_SENDER, the address that mails come from")
+        if self.smtp_user and self.smtp_security == "none":
+            raise ValueError("EPRO_SMTP_USER with EPRO_SMTP_SECURITY=none would send its password for all to read")
+        return self
+
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.home.resolve() / 'epro.db'}"
+
+    @property
+    def backup_folder(self) -> Path:
+        return self.backups or self.home / "backups"
+
+    @property
+    def anchors_folder(self) -> Path:
+        return self.anchors or self.home / "anchors"
 
     @property
     def address(self) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from scheduler.replies import Understood, conflicts
+from scheduler.texts import SUBJECT
 from scheduler.visits import due_on
 
 if TYPE_CHECKING:
@@ -19,12 +21,15 @@ if TYPE_CHECKING:
 
 KeyPath = tuple[str | int, ...]
 Fault = tuple[KeyPath, str, str]  # where, what is wrong, what would be right
-FIELDS = frozenset({"link", "phone"})  # what a text may hold; see `scheduler.texts`
+FIELDS = frozenset({"link", "phone", "code"})  # what a text may hold; see `scheduler.texts`
 
 
 def refuse_disagreements(schedule: Schedule) -> None:
     """Raises pydantic's ValidationError with every fault, each under its key path."""
-    rules = (_unknown_anchors, _ladder_order, _ladder_in_window, _overlaps, _missing_texts, _text_fields)
+    rules = (
+        *(_unknown_anchors, _ladder_order, _ladder_in_window, _overlaps, _missing_texts, _text_fields),
+        *(_missing_subjects, _unclear_replies),
+    )
     faults = [fault for rule in rules for fault in rule(schedule)]
     if faults:
         raise ValidationError.from_exception_data("Schedule", [_line_error(*fault) for fault in faults])
@@ -108,17 +113,56 @@ def _missing_texts(schedule: Schedule) -> Iterator[Fault]:
 def _text_fields(schedule: Schedule) -> Iterator[Fault]:
     for language, texts in schedule.texts.items():
         for code, words in texts.items():
+            if code == SUBJECT:
+                continue
             where: KeyPath = ("texts", language, code)
             try:
                 fields = {field for _, field, _, _ in Formatter().parse(words) if field is not None}
             except ValueError:
-                yield where, f"a brace is left open in {language}.{code}", "Braces stand around link or phone only."
+                yield (
+                    where,
+                    f"a brace is left open in {language}.{code}",
+                    "Braces stand around link, phone or code only.",
+                )
                 continue
             for field in sorted(fields - FIELDS):
                 yield (
                     where,
                     f"{language}.{code} asks for {{{field}}}, which nobody fills in",
-                    "Use {link} and {phone} alone.",
+                    "Use {link}, {phone} and {code} alone.",
                 )
             if "link" not in fields:
                 yield where, f"{language}.{code} holds no link", "Put {link} where the address of the form belongs."
+
+
+def _missing_subjects(schedule: Schedule) -> Iterator[Fault]:
+    """A mail has a subject line, the same words to everybody; it is no text of a step."""
+    for n, step in enumerate(schedule.ladder.steps):
+        if step.text == SUBJECT:
+            what = f"step {step.code} has the text {SUBJECT!r}, which is the subject line of mails"
+            yield ("ladder", "step", n, "text"), what, "Give the step words of its own under [texts]."
+    for language, texts in schedule.texts.items():
+        if schedule.uses_email and SUBJECT not in texts:
+            what = f"the ladder uses mails, and {language} has no subject line for them"
+            yield ("texts", language), what, f'Add {language}.{SUBJECT} = "…", neutral words without a link.'
+        if set("{}") & set(texts.get(SUBJECT, "")):
+            what = f"{language}.{SUBJECT} has braces, and nothing is filled in there"
+            yield ("texts", language, SUBJECT), what, "Write the words alone."
+
+
+def _unclear_replies(schedule: Schedule) -> Iterator[Fault]:
+    for language, word_lists in schedule.replies.items():
+        where: KeyPath = ("replies", language)
+        if not word_lists.get(Understood.STOP):
+            what = f"no word of {language} means {Understood.STOP}: nobody who answers in it could end the texts"
+            yield where, what, f'Add {Understood.STOP} = ["…"].'
+        if Understood.OTHER in word_lists:
+            what = f"{Understood.OTHER} is what no word means"
+            yield (*where, Understood.OTHER.value), what, "Take it away."
+    for language, meaning, word, already in conflicts(schedule.replies):
+        what = (
+            f"{word!r} means {meaning} here, and {already} elsewhere or to the carrier"
+            if already
+            else f"{word!r} has no letter or digit"
+        )
+        yield ("replies", language, meaning.value), what, "Let each word mean one thing, and take it away here."

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, or_, update
+from sqlalchemy import Connection
 
-from scheduler.tables import attempt, message, message_event
+from scheduler.attempts import open_attempts
+from scheduler.following import Arrow, add, follow, follow_with_columns
 
 PLANNED, CLAIMED, CANCELLED, SUPERSEDED = "planned", "claimed", "cancelled", "superseded"
 EXPIRED, NOT_SENDABLE, WITHHELD, REFUSED = "expired", "not_sendable", "withheld", "refused"
@@ -37,49 +38,40 @@ SETTLED: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 NEVER_LEFT: dict[str, Any] = {**SETTLED, "left_at": None, "left_on": None}
 
 
-class Arrow(NamedTuple):
-    kind: str  # of the event
-    sources: frozenset[str]
-    target: str
-
-
 def plan_new(connection: Connection, rows: Sequence[Row], at: datetime) -> None:
     """Into the ledger: a text to be sent, or one that the rules leave no moment for (`state` says which)."""
-    if rows:
-        statement = insert(message).returning(message.c.id, message.c.state)
-        written = connection.execute(statement, [dict(row) for row in rows])
-        _write_events(connection, [{"message": row.id, "at": at, "kind": row.state} for row in written])
+    add(connection, rows, at)
 
 
 def move(connection: Connection, rows: Sequence[Row], at: datetime) -> None:
     """planned → planned at another time; each row names its `id` and its new columns."""
-    _follow_with_columns(connection, Arrow("moved", frozenset({PLANNED}), PLANNED), rows, at)
+    follow_with_columns(connection, Arrow("moved", frozenset({PLANNED}), PLANNED), rows, at)
 
 
 def revive(connection: Connection, rows: Sequence[Row], at: datetime) -> None:
     """Put aside → planned: what had fallen away is wanted after all; never while an attempt is open."""
     arrow = Arrow("revived", PUT_ASIDE, PLANNED)
-    _follow_with_columns(connection, arrow, rows, at)
+    follow_with_columns(connection, arrow, rows, at)
 
 
 def cancel(connection: Connection, ids: Sequence[int], at: datetime, *, detail: str | None = None) -> list[int]:
     """planned → cancelled: nothing in the plan holds it any longer."""
-    return _follow(connection, Arrow("cancelled", frozenset({PLANNED}), CANCELLED), ids, at, detail=detail)
+    return follow(connection, Arrow("cancelled", frozenset({PLANNED}), CANCELLED), ids, at, detail=detail)
 
 
 def supersede(connection: Connection, ids: Sequence[int], at: datetime) -> list[int]:
     """planned → superseded: a later step, or another text of the day, goes instead."""
-    return _follow(connection, Arrow("superseded", frozenset({PLANNED}), SUPERSEDED), ids, at)
+    return follow(connection, Arrow("superseded", frozenset({PLANNED}), SUPERSEDED), ids, at)
 
 
 def expire(connection: Connection, ids: Sequence[int], at: datetime) -> list[int]:
     """planned → expired: it is too late."""
-    return _follow(connection, Arrow("expired", frozenset({PLANNED}), EXPIRED), ids, at)
+    return follow(connection, Arrow("expired", frozenset({PLANNED}), EXPIRED), ids, at)
 
 
 def rule_out(connection: Connection, ids: Sequence[int], at: datetime) -> list[int]:
     """planned → not_sendable: the rules leave no moment for it."""
-    return _follow(connection, Arrow("not_sendable", frozenset({PLANNED}), NOT_SENDABLE), ids, at)
+    return follow(connection, Arrow("not_sendable", frozenset({PLANNED}), NOT_SENDABLE), ids, at)
 
 
 def claim(connection: Connection, rows: Sequence[Row], at: datetime) -> list[int]:
@@ -90,8 +82,7 @@ def claim(connection: Connection, rows: Sequence[Row], at: datetime) -> list[int
     if not rows:
         return []
     opened = [{"message": row["id"], "n": row["n"], "token": row["token"], "claimed_at": at} for row in rows]
-    statement = insert(attempt).returning(attempt.c.token, attempt.c.id)
-    ids = {row.token: row.id for row in connection.execute(statement, opened)}
+    ids = open_attempts(connection, opened)
     attempts = [ids[row["token"]] for row in rows]
     columns = [
         {
@@ -105,7 +96,7 @@ def claim(connection: Connection, rows: Sequence[Row], at: datetime) -> list[int
         }
         for row, attempt in zip(rows, attempts, strict=True)
     ]
-    _follow_with_columns(connection, Arrow("claimed", frozenset({PLANNED}), CLAIMED), columns, at, attempts)
+    follow_with_columns(connection, Arrow("claimed", frozenset({PLANNED}), CLAIMED), columns, at)
     return attempts
 
 
@@ -114,7 +105,7 @@ def withhold(
 ) -> list[int]:
     """claimed → withheld: stopped between claim and hand-over. The attempt stays open until it is surely settled."""
     arrow = Arrow("withheld", frozenset({CLAIMED}), WITHHELD)
-    return _follow(connection, arrow, ids, at, held_by=attempt, detail=detail)
+    return follow(connection, arrow, ids, at, held_by=attempt, detail=detail)
 
 
 def refuse(
@@ -122,7 +113,7 @@ def refuse(
 ) -> list[int]:
     """claimed → refused, by the carrier and for good; a text withheld in flight was refused all the same."""
     arrow = Arrow("refused", frozenset({CLAIMED, WITHHELD}), REFUSED)
-    return _follow(connection, arrow, ids, at, held_by=attempt, code=code, detail=detail, **NEVER_LEFT)
+    return follow(connection, arrow, ids, at, held_by=attempt, code=code, detail=detail, **NEVER_LEFT)
 
 
 def plan_again(
@@ -138,30 +129,34 @@ def plan_again(
     """claimed, unknown or undelivered → planned: surely not with the patient, and to be tried once more."""
     arrow = Arrow("planned_again", frozenset({CLAIMED, UNKNOWN, UNDELIVERED}), PLANNED)
     columns = {"next_try_at": next_try_at, **NEVER_LEFT}
-    return _follow(connection, arrow, ids, at, held_by=attempt, code=code, detail=detail, **columns)
+    return follow(connection, arrow, ids, at, held_by=attempt, code=code, detail=detail, **columns)
 
 
 def lose_sight(
     connection: Connection, ids: Sequence[int], at: datetime, *, attempt: int, code: int | None = None
 ) -> list[int]:
     """claimed → unknown: perhaps accepted, and never to be sent again blind."""
-    return _follow(connection, Arrow("unknown", frozenset({CLAIMED}), UNKNOWN), ids, at, held_by=attempt, code=code)
+    return follow(connection, Arrow("unknown", frozenset({CLAIMED}), UNKNOWN), ids, at, held_by=attempt, code=code)
 
 
 def give_up(connection: Connection, ids: Sequence[int], at: datetime, *, attempt: int) -> list[int]:
     """unknown → given_up: the carrier cannot tell; a person must."""
-    return _follow(connection, Arrow("given_up", frozenset({UNKNOWN}), GIVEN_UP), ids, at, held_by=attempt)
+    return follow(connection, Arrow("given_up", frozenset({UNKNOWN}), GIVEN_UP), ids, at, held_by=attempt)
 
 
-def accept(connection: Connection, ids: Sequence[int], at: datetime, *, attempt: int, detail: str) -> list[int]:
+def accept(
+    connection: Connection, ids: Sequence[int], at: datetime, *, attempt: int, detail: str, noted: Row | None = None
+) -> list[int]:
     """→ accepted: the carrier has it. A receipt or a look at its list may say so of a text believed unsent."""
     sources = PUT_ASIDE | {PLANNED, CLAIMED, UNKNOWN, GIVEN_UP}
-    return _follow(connection, Arrow("accepted", sources, ACCEPTED), ids, at, attempt=attempt, detail=detail)
+    return follow(
+        connection, Arrow("accepted", sources, ACCEPTED), ids, at, attempt=attempt, detail=detail, noted=noted
+    )
 
 
 def deliver(connection: Connection, ids: Sequence[int], at: datetime, *, attempt: int) -> list[int]:
     """→ delivered, from wherever it was believed to be: a receipt may overtake everything else."""
-    return _follow(connection, Arrow("delivered", STATES - {DELIVERED}, DELIVERED), ids, at, attempt=attempt)
+    return follow(connection, Arrow("delivered", STATES - {DELIVERED}, DELIVERED), ids, at, attempt=attempt)
 
 
 def fail_delivery(
@@ -169,69 +164,9 @@ def fail_delivery(
 ) -> list[int]:
     """→ undelivered: accepted by the carrier, and it did not reach the phone."""
     sources = frozenset({CLAIMED, UNKNOWN, ACCEPTED, WITHHELD, GIVEN_UP, DELIVERY_UNKNOWN})
-    return _follow(connection, Arrow("undelivered", sources, UNDELIVERED), ids, at, held_by=attempt, code=code)
+    return follow(connection, Arrow("undelivered", sources, UNDELIVERED), ids, at, held_by=attempt, code=code)
 
 
 def stop_waiting(connection: Connection, ids: Sequence[int], at: datetime) -> list[int]:
     """accepted → delivery_unknown: no receipt came."""
-    return _follow(connection, Arrow("delivery_unknown", frozenset({ACCEPTED}), DELIVERY_UNKNOWN), ids, at)
-
-
-def _follow(
-    connection: Connection,
-    arrow: Arrow,
-    ids: Sequence[int],
-    at: datetime,
-    *,
-    held_by: int | None = None,
-    attempt: int | None = None,
-    code: int | None = None,
-    detail: str | None = None,
-    **columns: Any,
-) -> list[int]:
-    """Move the messages that stand in the arrow's sources; returns which did.
-
-    held_by: moves only those whose latest attempt this is. attempt: the one to name in the event, whichever it is.
-    """
-    if not ids:
-        return []
-    ours = [message.c.latest_attempt == held_by] if held_by is not None else []
-    moved = list(
-        connection.execute(
-            update(message)
-            .where(message.c.id.in_(ids), message.c.state.in_(arrow.sources), *ours)
-            .values(state=arrow.target, **columns)
-            .returning(message.c.id)
-        ).scalars()
-    )
-    event = {"attempt": held_by or attempt, "at": at, "kind": arrow.kind, "code": code, "detail": detail}
-    _write_events(connection, [{"message": id, **event} for id in moved])
-    return moved
-
-
-def _follow_with_columns(
-    connection: Connection, arrow: Arrow, rows: Sequence[Row], at: datetime, attempts: Sequence[int | None] = ()
-) -> None:
-    """The same where each row brings its own columns; its caller has locked the rows and read their states."""
-    if not rows:
-        return
-    columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "id"}
-    in_a_source = or_(*(message.c.state == state for state in sorted(arrow.sources)))  # IN cannot be repeated
-    statement = (
-        update(message).where(message.c.id == bindparam("row_id"), in_a_source).values(state=arrow.target, **columns)
-    )
-    connection.execute(
-        statement,
-        [{"row_id": row["id"], **{f"new_{name}": row[name] for name in columns}} for row in rows],
-    )
-    event = {"at": at, "kind": arrow.kind}
-    ids = [row["id"] for row in rows]
-    _write_events(
-        connection,
-        [{"message": id, "attempt": n, **event} for id, n in zip(ids, attempts or [None] * len(ids), strict=True)],
-    )
-
-
-def _write_events(connection: Connection, events: Sequence[Row]) -> None:
-    if events:
-        connection.execute(insert(message_event), [dict(event) for event in events])
+    return follow(connection, Arrow("delivery_unknown", frozenset({ACCEPTED}), DELIVERY_UNKNOWN), ids, at)

@@ -28,15 +28,19 @@ class VisitMove:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The difference, by message key; `visits` is told by a preview alone."""
+    """The difference, by message key; `visits` and `reshaped` are told by a preview alone.
+
+    reshaped: visits that keep their due day, with another window or other questionnaires.
+    """
 
     added: tuple[str, ...] = ()
     moved: tuple[Move, ...] = ()
     dropped: tuple[str, ...] = ()
     visits: tuple[VisitMove, ...] = ()
+    reshaped: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.moved or self.dropped or self.visits)
+        return bool(self.added or self.moved or self.dropped or self.visits or self.reshaped)
 
 
 def preview(before: Plan, after: Plan) -> Changes:
@@ -47,6 +51,7 @@ def preview(before: Plan, after: Plan) -> Changes:
         moved=tuple(Move(key, was[key], at) for key, at in becomes.items() if key in was and was[key] != at),
         dropped=tuple(key for key in was if key not in becomes),
         visits=_visits_moved(before, after),
+        reshaped=_reshaped(before, after),
     )
 
 
@@ -60,3 +65,14 @@ def _visits_moved(before: Plan, after: Plan) -> tuple[VisitMove, ...]:
     codes = dict.fromkeys([*becomes, *was])
     moves = (VisitMove(code, was.get(code), becomes.get(code)) for code in codes)
     return tuple(move for move in moves if move.was != move.now)
+
+
+def _reshaped(before: Plan, after: Plan) -> tuple[str, ...]:
+    was = {visit.code: visit for visit in before.visits}
+    return tuple(
+        visit.code
+        for visit in after.visits
+        if (old := was.get(visit.code)) is not None
+        and old.due_on == visit.due_on
+        and (old.opens_at, old.closes_at, old.instruments) != (visit.opens_at, visit.closes_at, visit.instruments)
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-HOURLY, DAILY = timedelta(hours=1), timedelta(days=1)
+MINUTELY, HOURLY, DAILY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NIGHT = timedelta(hours=1, minutes=30)  # after midnight UTC: a time when nobody is texted
 
 

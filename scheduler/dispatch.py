@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from scheduler import arrows
@@ -30,12 +30,13 @@ from scheduler.settling import settle, settle_unsent, settle_withheld
 from scheduler.tables import message
 
 BATCH = 50
+STILL_OURS = select(message.c.state, message.c.latest_attempt).where(message.c.id == bindparam("this"))
 Pair = tuple[Claimed, Letter | Withheld]
 
 
 @dataclass
 class Tick:
-    """What one tick did, in texts. `stopped`: the carrier's code when it is our configuration that it refuses."""
+    """What one tick did, in texts. `stopped`: the carrier's code (0 without one) when it refuses our configuration."""
 
     claimed: int = 0
     accepted: int = 0
@@ -103,6 +104,7 @@ class _Round:
     left: deque[tuple[Claimed, Letter]] = field(default_factory=deque)
     lock: Lock = field(default_factory=Lock)
     over: bool = False
+    silent: set[str] = field(default_factory=set)  # channels in which there is no sense in going on
 
     def work(self) -> None:
         """One hand: take a letter, hand it over, record; until none is left or there is no sense in going on."""
@@ -114,14 +116,19 @@ class _Round:
                 raise
             with self.lock:
                 _count(self.done, outcome)
-                self.over = self.over or (outcome is not None and speaks_of_the_carrier(outcome))
+                if outcome is not None and speaks_of_the_carrier(outcome):
+                    self.silent.add(pair[0].channel)
 
     def _take(self) -> tuple[Claimed, Letter] | None:
         with self.lock:
-            if not self.left or self.over:
+            pair = next((pair for pair in self.left if pair[0].channel not in self.silent), None)
+            if pair is None or self.over:
                 return None
             self.pace()
-            return None if self.stopping() or self.over else self.left.popleft()
+            if self.stopping() or self.over:
+                return None
+            self.left.remove(pair)
+            return pair
 
 
 def _send(round: _Round, claimed: Sequence[Claimed], hands: int) -> None:
@@ -153,8 +160,7 @@ def _hand_over(
 ) -> Outcome | None:
     """Still ours? Then hand over and record. None when it was stopped or taken meanwhile."""
     with engine.begin() as connection:
-        columns = (message.c.state, message.c.latest_attempt)
-        row = connection.execute(select(*columns).where(message.c.id == claimed.id)).one()
+        row = connection.execute(STILL_OURS, {"this": claimed.id}).one()
         if tuple(row) != (arrows.CLAIMED, claimed.attempt):
             _let_go(connection, claimed, now)
             return None
@@ -207,4 +213,4 @@ def _count(done: Tick, outcome: Outcome | None) -> None:
         case Refused():
             done.refused += 1
     if isinstance(outcome, Refused) and outcome.then == "stop_sender":
-        done.stopped = outcome.code
+        done.stopped = outcome.code or 0

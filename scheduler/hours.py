@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 MIDNIGHT = time(0)
 QuietHours = tuple[time, time]  # [start, end) on the patient's clock; may span midnight
 SATURDAY, FRIDAY = 5, 4
+MOMENTS = 20_000  # remembered: a trial's patients share their days, and each day's clock times
 
 
+@lru_cache(MOMENTS)
 def instant_of(day: date, clock: time, zone: str) -> datetime:
     """The UTC instant of a local clock time.
 
@@ -31,6 +33,7 @@ def is_quiet(at: datetime, zone: str, quiet: QuietHours | None) -> bool:
     return start <= clock < end if start < end else clock >= start or clock < end
 
 
+@lru_cache(MOMENTS)
 def after_quiet(at: datetime, zone: str, quiet: QuietHours | None) -> datetime:
     """The instant itself, or the end of the quiet hours it falls into."""
     if quiet is None or not is_quiet(at, zone, quiet):
@@ -53,6 +56,7 @@ def next_quiet(at: datetime, zone: str, quiet: QuietHours | None) -> datetime | 
     return tonight if tonight > at else instant_of(day + timedelta(days=1), quiet[0], zone)
 
 
+@lru_cache(MOMENTS)
 def on_workday(at: datetime, zone: str) -> datetime:
     """The same clock time on this or the next Swedish working day."""
     local = at.astimezone(ZoneInfo(zone))
@@ -62,6 +66,7 @@ def on_workday(at: datetime, zone: str) -> datetime:
     return at if day == local.date() else instant_of(day, local.time(), zone)
 
 
+@lru_cache(MOMENTS)
 def is_workday(day: date) -> bool:
     """Neither Saturday, Sunday, a Swedish public holiday, nor the eve of Midsummer, Christmas or New Year."""
     return day.weekday() < SATURDAY and not _is_eve(day) and day not in _red_days(day.year)

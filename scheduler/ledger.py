@@ -13,7 +13,8 @@ from sqlalchemy import Connection, func, select
 
 from scheduler import arrows
 from scheduler.planning import Sent
-from scheduler.tables import attempt, heartbeat, message, message_event, metadata
+from scheduler.ports import SMS, Receipt
+from scheduler.tables import attempt, balance, heartbeat, message, message_event, metadata
 
 __all__ = [
     "Event",
@@ -24,10 +25,13 @@ __all__ = [
     "histories",
     "history",
     "keys_of_attempts",
+    "last_texted",
+    "latest_states",
     "metadata",
     "next_due",
     "next_text_at",
     "rows",
+    "subject_of",
 ]
 NEEDS_A_PERSON = (arrows.REFUSED, arrows.UNKNOWN, arrows.GIVEN_UP, arrows.UNDELIVERED, arrows.NOT_SENDABLE)
 
@@ -64,6 +68,15 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """What was left on the account with the carrier of texts, when it last said so."""
+
+    at: datetime
+    amount: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """What tells that sending works, or that it does not."""
 
@@ -71,6 +84,7 @@ class Health:
     last_error: str | None
     oldest_due_at: datetime | None  # of the texts that should have been looked at by now
     counts: dict[str, int]  # state → texts, of the states that need a person
+    left: Left | None = None  # on the account; None where no carrier has said so
 
 
 def history(connection: Connection, subject: str) -> list[Sent]:
@@ -131,6 +145,29 @@ def next_text_at(connection: Connection, subject: str) -> datetime | None:
     return send_at
 
 
+def latest_states(connection: Connection, subject: str, channel: str, *, since: datetime, n: int) -> list[str]:
+    """Where the latest `n` texts stand that left by this channel since then, the latest first."""
+    left = (message.c.subject == subject) & (message.c.channel == channel) & (message.c.left_at >= since)
+    statement = select(message.c.state).where(left).order_by(message.c.left_at.desc(), message.c.id.desc())
+    return list(connection.execute(statement.limit(n)).scalars())
+
+
+def last_texted(connection: Connection, subjects: Sequence[str], channel: str) -> str | None:
+    """The one of these patients whose text left last by this channel; None when none has left."""
+    left = message.c.subject.in_(subjects) & (message.c.channel == channel) & message.c.left_at.is_not(None)
+    statement = select(message.c.subject).where(left).order_by(message.c.left_at.desc(), message.c.id.desc())
+    subject: str | None = connection.execute(statement.limit(1)).scalar()
+    return subject
+
+
+def subject_of(connection: Connection, receipt: Receipt) -> str | None:
+    """Whose text a receipt speaks of; None when it is not ours."""
+    mine = attempt.c.token == receipt.token if receipt.token else attempt.c.carrier_ref == receipt.carrier_ref
+    statement = select(message.c.subject).join(attempt, attempt.c.message == message.c.id).where(mine)
+    subject: str | None = connection.execute(statement.limit(1)).scalar()
+    return subject
+
+
 def keys_of_attempts(connection: Connection, tokens: Sequence[str]) -> dict[str, str]:
     """The message key of each attempt token that is known."""
     statement = (
@@ -158,4 +195,11 @@ def health(connection: Connection, now: datetime) -> Health:
         last_error=beat.last_error if beat else None,
         oldest_due_at=due_at if due_at is not None and due_at <= now else None,
         counts={state: counts.get(state, 0) for state in NEEDS_A_PERSON},
+        left=_left(connection),
     )
+
+
+def _left(connection: Connection) -> Left | None:
+    columns = (balance.c.at, balance.c.amount, balance.c.currency)
+    row = connection.execute(select(*columns).where(balance.c.channel == SMS)).one_or_none()
+    return Left(*row) if row else None

@@ -15,7 +15,8 @@ OUR_CONFIGURATION = frozenset(
     {20003, 20404, 21408, 21602, 21606, 21612, 21617, 21657, 21663, 21668, 21670, 21671, 30034}
 )
 TEXT_OR_SENDER = frozenset({30004, 30007})
-FOR_A_WHILE = frozenset({30001, 30002, 30003, 30008, 30036, 21611})
+MAILBOX_FOR_A_WHILE = frozenset({450, 451, 452})  # SMTP: busy, or a stranger is asked to come again
+FOR_A_WHILE = frozenset({30001, 30002, 30003, 30008, 30036, 21611}) | MAILBOX_FOR_A_WHILE
 NOT_NOW_CODE = 20429
 NOT_NOW = frozenset({429, 503})  # HTTP: surely not accepted, and nothing is wrong with the text
 NO_REPLY_IN_TIME = 408  # HTTP: from something between us and the carrier

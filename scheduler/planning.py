@@ -8,15 +8,18 @@ whether a text may still go, whether it went before, and what death or withdrawa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from scheduler.hours import QuietHours, after_quiet, instant_of, local_date, on_workday
+from scheduler.hours import MIDNIGHT, QuietHours, after_quiet, instant_of, local_date, on_workday
 from scheduler.instants import utc
+from scheduler.ports import CHANNELS, SMS
 from scheduler.visits import Versions, Visit, visits_of
+from scheduler.waiting import Pause, Sign, day_to_leave
 
 if TYPE_CHECKING:
     from scheduler.schedule import Schedule, Step
@@ -26,7 +29,6 @@ Action = Literal[
 ]
 TO_SEND = ("send", "send_late")
 FIRST_VERSION = 1
-EVERY_CHANNEL = frozenset({"sms"})
 ON_REQUEST = "on-request"  # the step that a patient asks for
 INSTANT = timedelta(microseconds=1)  # the step of our instants: "up to and including" as a half-open end
 
@@ -36,16 +38,18 @@ class Status:
     """What is known of a patient beside her anchors.
 
     completed: visits that are answered, for which nothing more is sent. ended_on: the day of death or withdrawal, the
-    earlier of them; ended_reported_at: when the first of them was made known. channels: those that may be used now;
-    empty without permission, without an address, or after a STOP. later_on: the day for which she asked to be reminded
-    once more, of the visit that is open then.
+    earlier of them; ended_reported_at: when the first of them was made known. channels: those that may be used now and
+    reach her; empty without permission, without an address, or after a STOP. later_on: the day for which she asked to
+    be reminded once more, of the visit that is open then. pauses, signs: see `scheduler.waiting`.
     """
 
     completed: frozenset[str] = frozenset()
     ended_on: date | None = None
     ended_reported_at: datetime | None = None
-    channels: frozenset[str] = EVERY_CHANNEL
+    channels: frozenset[str] = CHANNELS
     later_on: date | None = None
+    pauses: tuple[Pause, ...] = ()
+    signs: tuple[Sign, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,8 @@ def plan(
 ) -> Plan:
     """The plan of one patient: every visit whose anchor is known, and every text of their ladders.
 
-    schedule: one, or [(from_on, version, Schedule)] with the oldest first; a visit keeps the version in force on its
-    anchor day. anchors: name to calendar day. zone: the patient's, as "Europe/Stockholm". now: aware; None = lateness
+    schedule: one, or [(from_on, version, Schedule)] with the oldest first; a visit keeps the version in force when it
+    opens. anchors: name to calendar day. zone: the patient's, as "Europe/Stockholm". now: aware; None = lateness
     is not judged. A text that nothing more comes of (its visit is completed, its channel may not be used) is left out
     unless it was sent. At most one text leaves on one local day (see `_one_a_day`). Raises NaiveInstant.
     """
@@ -150,23 +154,27 @@ def _as_versions(schedule: Schedule | Versions) -> Versions:
 
 
 class _Past:
-    """What was sent before, looked up by the step it belongs to (a key without its copy)."""
+    """What was sent before, looked up by the step it belongs to (a key without channel and copy)."""
 
     def __init__(self, history: Iterable[Sent], zone: str) -> None:
         self.zone = zone
-        self.sent: dict[str, Sent] = {}  # the latest copy of each step that left or may have left
-        self.copies: dict[str, int] = defaultdict(int)
+        self.sent: dict[str, Sent] = {}  # the latest of each step that left or may have left, by whichever channel
+        self.copies: dict[str, int] = defaultdict(int)  # of each step by each channel
         self.keys_on: dict[date, set[str]] = defaultdict(set)
         for sent in sorted(history, key=lambda sent: sent.at):
-            step, _, copy = sent.key.rpartition("/")
+            base, _, copy = sent.key.rpartition("/")
             self.keys_on[local_date(sent.at, zone)].add(sent.key)
             if not sent.leaving:
-                self.sent[step] = sent
-                self.copies[step] = max(self.copies[step], int(copy))
+                self.sent[_without_channel(base)] = sent
+                self.copies[base] = max(self.copies[base], int(copy))
 
     def another_left(self, first: date, last: date, key: str) -> bool:
         """Whether another text left from the first local day to the last."""
         return any(first <= day <= last and keys - {key} for day, keys in self.keys_on.items())
+
+
+def _without_channel(base: str) -> str:
+    return base.rpartition("/")[0]
 
 
 def _ladder(
@@ -176,8 +184,13 @@ def _ladder(
     later_is_due = False
     judged: list[Message] = []
     for position, step in reversed(list(enumerate(_steps(visit, schedule, zone, status.later_on)))):
-        base = f"{subject}/{visit.code}/{step.code}/{step.channel}"
+        channel = _channel(step, schedule, status)
+        step = step if step.channel == channel else step.model_copy(update={"channel": channel})
+        base = f"{subject}/{visit.code}/{step.code}/{channel}"
         planned = _planned(base, position, visit, step, schedule, zone)
+        if not _has_left(planned, past.sent.get(_without_channel(base)), schedule, status):
+            on_day = partial(_planned, base, position, visit, step, schedule, zone)
+            planned = _waited(planned, on_day, schedule.silent_days, now=now, status=status)
         message = _judged(planned, base, schedule, now=now, later_is_due=later_is_due, past=past, status=status)
         later_is_due = later_is_due or (now is not None and planned.send_at is not None and planned.send_at <= now)
         if message is not None:
@@ -185,22 +198,64 @@ def _ladder(
     yield from reversed(judged)
 
 
+def _channel(step: Step, schedule: Schedule, status: Status) -> str:
+    """The step's own channel; where no sms reaches her, the one that the ladder names for when a phone fails."""
+    instead = schedule.ladder.when_phone_fails
+    phone_fails = step.channel == SMS and SMS not in status.channels
+    return instead if phone_fails and instead in status.channels else step.channel
+
+
 def _steps(visit: Visit, schedule: Schedule, zone: str, later_on: date | None) -> Sequence[Step]:
     """The rungs of the ladder, in the order of their days, and in its place the one she asked for, if it fits."""
     steps = schedule.ladder.steps
     if later_on is None:
         return steps
-    asked = steps[-1].model_copy(update={"code": ON_REQUEST, "day": (later_on - visit.due_on).days})
+    asked = steps[-1].model_copy(update={"code": ON_REQUEST, "day": (later_on - visit.due_on).days, "channel": SMS})
     if _planned("", 0, visit, asked, schedule, zone).send_at is None:
         return steps
     return sorted([*steps, asked], key=lambda step: (step.day, step.time))
 
 
-def _planned(base: str, position: int, visit: Visit, step: Step, schedule: Schedule, zone: str) -> Message:
-    """Rules 4 to 7: the moment the rules want, or none where quiet hours and window leave none."""
+def _waited(
+    planned: Message,
+    on_day: Callable[[date], Message],
+    silent_days: int | None,
+    *,
+    now: datetime | None,
+    status: Status,
+) -> Message:
+    """What pauses and silences make of a text that has not left. on_day: the same text, wanted on another day.
+
+    A silence is judged when the text is due, and not before: until then anybody may still say that she is alive.
+    """
+    while (day := day_to_leave(planned.send_on, status.pauses)) not in (None, planned.send_on):
+        planned = on_day(day)
+    if silent_days is None or now is None or planned.send_at is None or planned.send_at > now:
+        return _over_at_a_pause(planned, status)
+    while (day := day_to_leave(planned.send_on, status.pauses, status.signs, silent_days=silent_days)) is not None:
+        if day == planned.send_on:
+            return _over_at_a_pause(planned, status)
+        planned = on_day(day)
+    return replace(planned, action="not_sendable", acts_at=None)
+
+
+def _over_at_a_pause(planned: Message, status: Status) -> Message:
+    """What is late when a pause begins does not go in it."""
+    begins = [instant_of(one.from_on, MIDNIGHT, planned.zone) for one in status.pauses if one.from_on > planned.send_on]
+    return replace(planned, expires_at=min([planned.expires_at, *begins])) if begins else planned
+
+
+def _planned(
+    base: str, position: int, visit: Visit, step: Step, schedule: Schedule, zone: str, on: date | None = None
+) -> Message:
+    """Rules 4 to 7: the moment the rules want, or none where quiet hours and window leave none.
+
+    on: the day it is wanted on, where that is not the ladder's.
+    """
     ladder = schedule.ladder
     quiet = (schedule.quiet.start, schedule.quiet.end) if schedule.quiet else None
-    at = after_quiet(instant_of(visit.due_on + timedelta(days=step.day), step.time, zone), zone, quiet)
+    on = on or visit.due_on + timedelta(days=step.day)
+    at = after_quiet(instant_of(on, step.time, zone), zone, quiet)
     if ladder.holiday_policy == "next_workday":
         moved = after_quiet(on_workday(at, zone), zone, quiet)
         at = moved if moved < visit.closes_at else at
@@ -236,10 +291,10 @@ def _judged(
     past: _Past,
     status: Status,
 ) -> Message | None:
-    """Rules 8 to 10. A step that left before is judged as sent, unless it moved far enough to go again."""
-    sent = past.sent.get(base)
+    """Rules 8 to 10. A step that left before, by either channel, is sent, unless it moved far enough to go again."""
+    sent = past.sent.get(_without_channel(base))
     completed = planned.visit in status.completed
-    if sent is not None and (completed or not _moved_far(planned, sent, schedule.ladder.resend_after_days)):
+    if sent is not None and _has_left(planned, sent, schedule, status):
         return _after_event(replace(planned, key=sent.key, action="already_sent", acts_at=None), sent.at, status)
     if completed or planned.channel not in status.channels:
         return None
@@ -248,13 +303,17 @@ def _judged(
     return _ended(message, status) if message.action in TO_SEND else message
 
 
-def _moved_far(planned: Message, sent: Sent, resend_after_days: int) -> bool:
-    return (planned.send_on - local_date(sent.at, planned.zone)).days >= resend_after_days
+def _has_left(planned: Message, sent: Sent | None, schedule: Schedule, status: Status) -> bool:
+    """Whether a step that left before stays so: its visit is completed, or its date has not moved far since."""
+    if sent is None:
+        return False
+    moved_by = (planned.send_on - local_date(sent.at, planned.zone)).days
+    return planned.visit in status.completed or moved_by < schedule.ladder.resend_after_days
 
 
 def _in_time(message: Message, now: datetime | None, later_is_due: bool) -> Message:
     """Rule 8: what is late goes at the first hour that is not quiet, unless it is too late or a later step is due."""
-    if now is None or message.send_at is None or now <= message.send_at:
+    if message.action == "not_sendable" or now is None or message.send_at is None or now <= message.send_at:
         return message
     if later_is_due:
         return replace(message, action="superseded", acts_at=None)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from sqlalchemy import Connection
 
 Then = Literal["never", "later", "stop_sender", "ask_person"]
+LINK_TOKEN = re.compile(r"/([A-Za-z0-9_-]+)(?=$|[\s?#.,!)])")  # a link's token in a text
 ReceiptStatus = Literal["accepted", "delivered", "undelivered"]
+SMS, EMAIL = "sms", "email"
+CHANNELS = frozenset({SMS, EMAIL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Letter:
     to: str = field(repr=False)
     body: str = field(repr=False)
     valid_until: datetime = field(repr=False)
+    channel: str = field(default=SMS, repr=False)
+    subject: str = field(default="", repr=False)  # of a mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ class Trace:
 
     to: str = field(repr=False)
     link_hash: str
+    channel: str = field(default=SMS, repr=False)
 
 
 def link_hash(token: str) -> str:
@@ -114,6 +121,24 @@ class Receipt:
     code: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What is left on the account with a carrier. amount: as the carrier writes it, a decimal number."""
+
+    amount: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A text that a carrier has taken: when, to whom, and the hashes of the links in it."""
+
+    ref: str
+    at: datetime
+    to: str = field(repr=False)
+    link_hashes: frozenset[str] = field(repr=False)
+
+
 class Writer(Protocol):
     """Gives the last look and the text; each call is a transaction of its own, but for `settled`."""
 
@@ -139,4 +164,13 @@ class Carrier(Protocol):
 
     def find(self, trace: Trace, token: str, since: datetime) -> Accepted | NotFound | CannotTell:
         """Whether the carrier has what was handed over since then."""
+        ...
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A carrier that can also name everything it took from us since an instant. One that is not this cannot tell."""
+
+    def sent_since(self, since: datetime) -> Sequence[Listed] | CannotTell:
+        """The texts that were ours to send, whatever became of them; answers to a patient's own text apart."""
         ...

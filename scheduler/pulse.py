@@ -75,7 +75,7 @@ class Pulse:
                 hands=self.hands,
             )
             if done.stopped is not None:
-                self._note(f"the carrier refuses our configuration: code {done.stopped}")
+                self._note(f"the carrier refuses our configuration: code {done.stopped or 'not given'}")
             if done.claimed < batch or done.put_back:
                 return
             self._say_alive()

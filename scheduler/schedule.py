@@ -13,10 +13,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from scheduler.ports import EMAIL
+from scheduler.replies import USUAL_WORDS, Understood
+
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=40)]  # may stand in a key
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$")]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Channel = Literal["sms"]
+Channel = Literal["sms", "email"]
 CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -34,6 +37,18 @@ ClockTime = Annotated[time, BeforeValidator(_clock_time)]
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Anchor(Section):
+    """A day that visits are counted from. arms: those whose patients can have it; empty = nothing is said of that."""
+
+    title: Words
+    arms: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_title_alone(cls, written: Any) -> Any:
+        return {"title": written} if isinstance(written, str) else written
 
 
 class Offset(Section):
@@ -57,7 +72,10 @@ class Visit(Section):
 
 
 class Step(Section):
-    """One rung of the ladder: a text this many days after the due day, at the patient's own clock."""
+    """One rung of the ladder: a text this many days after the due day, at the patient's own clock.
+
+    text: the code of its words in [texts], by whichever channel it goes.
+    """
 
     code: Code
     text: Code
@@ -67,9 +85,12 @@ class Step(Section):
 
 
 class Ladder(Section):
+    """when_phone_fails: by what a step of the channel sms goes to a patient whom no sms can reach."""
+
     holiday_policy: Literal["next_workday", "none"]
     max_lateness_hours: int = Field(ge=1, le=24 * 366, strict=True)
     resend_after_days: int = Field(ge=1, le=3660, strict=True)
+    when_phone_fails: Literal["email", "nothing"] = "nothing"
     steps: tuple[Step, ...] = Field(alias="step", min_length=1)
 
 
@@ -88,26 +109,50 @@ class Quiet(Section):
         return self
 
 
+class SignsOfLife(Section):
+    """How long a silence may be before somebody must say that the patient is alive, and what happens until then.
+
+    without: hold = her texts wait for that word; send = they go, and the nurse is asked all the same.
+    """
+
+    days: int = Field(default=60, ge=1, le=3660, strict=True)
+    without: Literal["hold", "send"]
+
+
 class Schedule(Section):
     """The sections of a trial file that say when and how."""
 
-    anchors: Mapping[Code, Words]
+    anchors: Mapping[Code, Anchor]
     visits: Mapping[Code, Visit] = Field(alias="visit", min_length=1)
     ladder: Ladder
     quiet: Quiet | None = None
+    signs_of_life: SignsOfLife | None = None
     texts: Mapping[Language, Mapping[Code, Words]]
+    replies: Mapping[Language, Mapping[Understood, tuple[Words, ...]]] = Field(default_factory=lambda: USUAL_WORDS)
+
+    @property
+    def silent_days(self) -> int | None:
+        """The longest silence after which a text still leaves by itself; None = any."""
+        signs = self.signs_of_life
+        return signs.days if signs is not None and signs.without == "hold" else None
 
     @model_validator(mode="before")
     @classmethod
-    def _no_quiet_hours(cls, sections: Any) -> Any:
-        """A [quiet] with nothing in it means that every hour will do."""
-        if isinstance(sections, Mapping) and sections.get("quiet") == {}:
-            return {**sections, "quiet": None}
-        return sections
+    def _empty_sections(cls, sections: Any) -> Any:
+        """A [quiet] with nothing in it means that every hour will do; an empty [replies], that the usual words do."""
+        if not isinstance(sections, Mapping):
+            return sections
+        left_out = {name for name in ("quiet", "replies") if sections.get(name) == {}}
+        return {name: section for name, section in sections.items() if name not in left_out}
+
+    @property
+    def uses_email(self) -> bool:
+        """Whether any step goes, or may go, as a mail."""
+        return self.ladder.when_phone_fails == EMAIL or any(step.channel == EMAIL for step in self.ladder.steps)
 
     @classmethod
     def of(cls, sections: Mapping[str, Any]) -> Schedule:
-        """The schedule of {"anchors", "visit", "ladder", "quiet", "texts"}, refused unless the sections agree.
+        """The schedule of these sections of a trial file, refused unless they agree.
 
         Raises pydantic's ValidationError, with the key path of every fault in `loc` and its cure in `ctx`.
         """

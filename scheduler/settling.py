@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, or_, update
+from sqlalchemy import ColumnElement, Connection, update
 
 from scheduler import arrows
+from scheduler.attempts import note
 from scheduler.outcomes import may_try_again, wait_before
 from scheduler.ports import Accepted, Claimed, Outcome, Refused, Unknown, Writer
-from scheduler.tables import attempt, message
+from scheduler.tables import message
 
 ASK_AFTER = timedelta(minutes=2)  # a carrier lists what it accepted some time later
 NOT_WITH_THE_CARRIER = ("refused", "not_sent")
@@ -35,16 +36,19 @@ def settle(connection: Connection, writer: Writer, claimed: Claimed, outcome: Ou
 
 
 def settle_accepted(connection: Connection, claimed: Claimed, now: datetime, *, ref: str | None, detail: str) -> None:
-    arrows.accept(connection, [claimed.id], now, attempt=claimed.attempt, detail=detail)
-    close(connection, claimed, "accepted", carrier_ref=ref)
+    noted = {"outcome": "accepted", "carrier_ref": ref}
+    moved = arrows.accept(connection, [claimed.id], now, attempt=claimed.attempt, detail=detail, noted=noted)
+    if not moved:
+        _let_go(connection, claimed)
 
 
 def settle_unsent(
     connection: Connection, claimed: Claimed, now: datetime, *, next_try_at: datetime, detail: str
 ) -> None:
     """Surely not with the carrier: tried again, unless it was withheld meanwhile."""
-    arrows.plan_again(connection, [claimed.id], now, attempt=claimed.attempt, next_try_at=next_try_at, detail=detail)
-    close(connection, claimed, "not_sent")
+    ids, attempt_id = [claimed.id], claimed.attempt
+    moved = arrows.plan_again(connection, ids, now, attempt=attempt_id, next_try_at=next_try_at, detail=detail)
+    close(connection, claimed, "not_sent", let_go=bool(moved))
 
 
 def settle_withheld(connection: Connection, claimed: Claimed, why: str, now: datetime) -> None:
@@ -71,7 +75,7 @@ def keep_open(
 ) -> None:
     """Nobody knows yet: the carrier is asked then."""
     arrows.lose_sight(connection, [claimed.id], now, attempt=claimed.attempt, code=code)
-    _update_attempt(connection, claimed, outcome="unknown", not_found_at=not_found_at)
+    note(connection, claimed.attempt, outcome="unknown", not_found_at=not_found_at)
     connection.execute(update(message).where(*_held_by(claimed)).values(lease_until=ask_at))
 
 
@@ -79,20 +83,30 @@ def _settle_refused(connection: Connection, claimed: Claimed, refused: Refused, 
     ids, attempt_id, code = [claimed.id], claimed.attempt, refused.code
     if may_try_again(refused, claimed.n):
         again_at = now + wait_before(claimed.n, claimed.token, refused)
-        arrows.plan_again(
+        moved = arrows.plan_again(
             connection, ids, now, attempt=attempt_id, next_try_at=again_at, detail=refused.then, code=code
         )
     else:
-        arrows.refuse(connection, ids, now, attempt=attempt_id, code=code, detail=refused.then)
-    close(connection, claimed, "refused", code=code)
+        moved = arrows.refuse(connection, ids, now, attempt=attempt_id, code=code, detail=refused.then)
+    close(connection, claimed, "refused", code=code, let_go=bool(moved))
 
 
 def close(
-    connection: Connection, claimed: Claimed, outcome: str, *, code: int | None = None, carrier_ref: str | None = None
+    connection: Connection,
+    claimed: Claimed,
+    outcome: str,
+    *,
+    code: int | None = None,
+    let_go: bool = False,
 ) -> None:
-    """The attempt is settled, and no longer holds its message; one that was withheld and not sent has not left."""
-    _update_attempt(connection, claimed, outcome=outcome, code=code, carrier_ref=carrier_ref)
-    connection.execute(update(message).where(*_held_by(claimed)).values(arrows.SETTLED))
+    """The attempt is settled, and no longer holds its message; one that was withheld and not sent has not left.
+
+    let_go: an arrow has moved the message just now, and has seen to that.
+    """
+    note(connection, claimed.attempt, outcome=outcome, code=code)
+    if let_go:
+        return
+    _let_go(connection, claimed)
     if outcome in NOT_WITH_THE_CARRIER:
         withheld = message.c.state == arrows.WITHHELD
         latest = message.c.latest_attempt == claimed.attempt
@@ -101,10 +115,8 @@ def close(
         )
 
 
-def _update_attempt(connection: Connection, claimed: Claimed, **values: object) -> None:
-    """Forward only: what a receipt has said by now stands."""
-    undecided = or_(attempt.c.outcome.is_(None), attempt.c.outcome == "unknown")
-    connection.execute(update(attempt).where(attempt.c.id == claimed.attempt, undecided).values(values))
+def _let_go(connection: Connection, claimed: Claimed) -> None:
+    connection.execute(update(message).where(*_held_by(claimed)).values(arrows.SETTLED))
 
 
 def _held_by(claimed: Claimed) -> tuple[ColumnElement[bool], ...]:

@@ -1,7 +1,8 @@
 """Which rows does the ledger keep?
 
 `message` is the shadow of a plan and where each text stands; `attempt` is one hand-over to a carrier; `message_event`
-is what happened, append only; `heartbeat` says that a clock is alive. `scheduler.arrows` alone writes `message.state`.
+is what happened, append only; `heartbeat` says that a clock is alive, `balance` what a carrier last
+said is left. `scheduler.arrows` alone writes `message.state`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ message = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("key", String(200), nullable=False, unique=True),  # subject/visit/step/channel/copy
-    Column("subject", String(40), nullable=False, index=True),
+    Column("subject", String(40), nullable=False),
     Column("visit", String(40), nullable=False),
     Column("step", String(40), nullable=False),
     Column("position", Integer, nullable=False),  # of the step in its ladder
@@ -59,7 +60,7 @@ message = Table(
     Column("lease_until", Instant),  # set while the outcome of the latest attempt is open
     Column("left_at", Instant),  # when the attempt that counts was claimed
     Column("left_on", Date),  # its local day
-    UniqueConstraint("subject", "left_on"),  # never two texts a day, whoever claims them
+    UniqueConstraint("subject", "left_on"),  # never two texts a day, whoever claims them; finds a patient's texts too
 )
 Index(
     "ix_message_due",
@@ -84,7 +85,7 @@ attempt = Table(
     "attempt",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("message", Id, ForeignKey("message.id"), nullable=False, index=True),
+    Column("message", Id, ForeignKey("message.id"), nullable=False),
     Column("n", Integer, nullable=False),
     Column("token", String(43), nullable=False, unique=True),
     Column("carrier_ref", String(64), index=True),
@@ -106,6 +107,15 @@ message_event = Table(
     Column("kind", String(20), nullable=False),
     Column("code", Integer),
     Column("detail", String(200)),  # our own words or named fields; never a number, an address or a body
+)
+
+balance = Table(
+    "balance",
+    metadata,
+    Column("channel", String(10), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("amount", String(20), nullable=False),
+    Column("currency", String(3), nullable=False),
 )
 
 heartbeat = Table(

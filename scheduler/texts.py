@@ -16,6 +16,8 @@ GSM_7 = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 GSM_7_DOUBLE = frozenset("\f^{}\\[~]|€")
+SUBJECT = "subject"  # the code, among a language's texts, of the subject line of every mail
+LONGEST_CODE = 8  # letters of a patient's code word
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,10 @@ class UnknownText(LookupError):
         super().__init__(f"the schedule has no text for step {step!r} in {language!r}")
 
 
-def render(schedule: Schedule, language: str, step: str, *, link: str, phone: str) -> str:
-    """The text of a ladder's step. Only {link} and {phone} stand for something. Raises UnknownText.
+def render(schedule: Schedule, language: str, step: str, *, link: str, phone: str, code: str) -> str:
+    """The text of a ladder's step. Only {link}, {phone} and {code} stand for something. Raises UnknownText.
+
+    link: to the form. phone: the nurse's. code: the patient's code word.
 
     A reminder that the patient asked for has the words of the last step.
     """
@@ -43,7 +47,7 @@ def render(schedule: Schedule, language: str, step: str, *, link: str, phone: st
     text = next((rung.text for rung in steps if rung.code == step), steps[-1].text if step == ON_REQUEST else None)
     if text is None or text not in schedule.texts.get(language, {}):
         raise UnknownText(language, step)
-    return schedule.texts[language][text].format_map({"link": link, "phone": phone})
+    return schedule.texts[language][text].format_map({"link": link, "phone": phone, "code": code})
 
 
 def segments(body: str) -> Segments:

@@ -15,7 +15,7 @@ from scheduler.hours import MIDNIGHT, instant_of
 if TYPE_CHECKING:
     from scheduler.schedule import Offset, Schedule
 
-Versions = Sequence[tuple[date, int, "Schedule"]]  # from which anchor day on, version, schedule
+Versions = Sequence[tuple[date, int, "Schedule"]]  # from which day on the patient follows it, version, schedule
 DAYS = {"day": 1, "week": 7}
 MONTHS = {"month": 1, "year": 12}
 
@@ -49,30 +49,52 @@ def due_on(anchor: date, offset: Offset) -> date:
 
 
 def visits_of(versions: Versions, anchors: Mapping[str, date], *, zone: str, ended_on: date | None) -> list[Visit]:
-    """The visits whose anchor is known, in the order of the schedule, each under the version of its anchor day.
+    """The visits whose anchor is known, in the order of the schedule, each under the version that it follows.
 
     A visit is expected unless it is due after the patient's death or withdrawal.
     """
-    visits = [
-        Visit(
-            code=code,
-            version=version,
-            instruments=definition.instruments,
-            due_on=(due := due_on(anchor, definition.offset)),
-            opens_at=instant_of(due - timedelta(days=definition.opens_before), MIDNIGHT, zone),
-            closes_at=instant_of(due + timedelta(days=definition.closes_after + 1), MIDNIGHT, zone),
-            expected=ended_on is None or due <= ended_on,
-        )
-        for position, (_, version, schedule) in enumerate(versions)
-        for code, definition in schedule.visits.items()
-        if (anchor := anchors.get(definition.anchor)) is not None and _in_force(versions, anchor) == position
-    ]
-    return _never_two_open(visits)
+    codes = dict.fromkeys(code for _, _, schedule in versions for code in schedule.visits)
+    followed = (_followed(code, versions, anchors, zone, ended_on) for code in codes)
+    return _never_two_open([visit for visit in followed if visit is not None])
 
 
-def _in_force(versions: Versions, anchor: date) -> int:
-    """The position of the version in force on an anchor day; the first one also reaches back before its day."""
-    return max(n for n, (from_on, _, _) in enumerate(versions) if n == 0 or from_on <= anchor)
+def _followed(
+    code: str, versions: Versions, anchors: Mapping[str, date], zone: str, ended_on: date | None
+) -> Visit | None:
+    """A visit under the version in force when it opens; the first version also reaches back before its day.
+
+    So an amendment changes no visit that is open or over, and adds none that would be over before it comes into force.
+    """
+    visit: Visit | None = None
+    for position, (from_on, version, schedule) in enumerate(versions):
+        amended = _visit(code, version, schedule, anchors, zone, ended_on)
+        if position:
+            in_force_at = instant_of(from_on, MIDNIGHT, zone)
+            if visit is not None and visit.opens_at < in_force_at:
+                return visit
+            if amended is not None and amended.closes_at <= in_force_at:
+                continue
+        visit = amended
+    return visit
+
+
+def _visit(
+    code: str, version: int, schedule: Schedule, anchors: Mapping[str, date], zone: str, ended_on: date | None
+) -> Visit | None:
+    definition = schedule.visits.get(code)
+    anchor = anchors.get(definition.anchor) if definition else None
+    if definition is None or anchor is None:
+        return None
+    due = due_on(anchor, definition.offset)
+    return Visit(
+        code=code,
+        version=version,
+        instruments=definition.instruments,
+        due_on=due,
+        opens_at=instant_of(due - timedelta(days=definition.opens_before), MIDNIGHT, zone),
+        closes_at=instant_of(due + timedelta(days=definition.closes_after + 1), MIDNIGHT, zone),
+        expected=ended_on is None or due <= ended_on,
+    )
 
 
 def _never_two_open(visits: Sequence[Visit]) -> list[Visit]:

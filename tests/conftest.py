@@ -5,14 +5,29 @@ EPRO_TEST_DSN names another PostgreSQL to use, by an account that may create dat
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import databases
+from tests.results import Results, name_requirements
 
-MEANT_FOR_TESTS = {"EPRO_TEST_DSN", "EPRO_ORACLES"}
+MEANT_FOR_TESTS = {"EPRO_TEST_DSN", "EPRO_ORACLES", "EPRO_PRISM"}
 for _name in [name for name in os.environ if name.startswith("EPRO_") and name not in MEANT_FOR_TESTS]:
     del os.environ[_name]  # what a developer's own installation is set to is not what is tested
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--results", metavar="FILE", help="write what each test said, for `epro validate`")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--results") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Results(Path(config.getoption("--results"))))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    name_requirements(items)
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,16 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Connection, Engine, Table, create_engine, make_url, text
+
+from epro.store.audit import canonical
+from epro.store.migrating import TABLES
+from epro.store.sealing import seal, unseal
 
 
 @contextmanager
@@ -50,3 +55,42 @@ def empty_database(server: str) -> Iterator[str]:
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
         admin.dispose()
+
+
+def empty(engine: Engine) -> None:
+    """Take every row away, which the database refuses to everybody who has not unsealed it first."""
+    postgresql = engine.dialect.name == "postgresql"
+    with engine.begin() as connection:
+        if postgresql:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))  # no trigger fires
+        else:
+            unseal(connection)
+        for tables in TABLES:
+            for table in reversed(tables.sorted_tables):
+                connection.execute(table.delete())
+        if not postgresql:
+            seal(connection)
+
+
+def fill(engine: Engine, rows: Sequence[tuple[Table, Sequence[dict[str, Any]]]]) -> None:
+    """Put these rows in place of all that are there, as a restored backup does."""
+    empty(engine)
+    with unsealed(engine) as connection:
+        for table, some in rows:
+            if some:
+                connection.execute(table.insert(), some)
+
+
+@contextmanager
+def unsealed(engine: Engine) -> Iterator[Connection]:
+    """A transaction of somebody who owns the database, and asks neither triggers nor foreign keys."""
+    owner = create_engine(engine.url, json_serializer=canonical)
+    with owner.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            yield connection
+        else:
+            unseal(connection)
+            yield connection
+            seal(connection)
+    owner.dispose()

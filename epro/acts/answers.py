@@ -10,19 +10,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
-from epro.acts.links import Opened
+from epro.acts.links import SELF, TABLET, Opened
 from epro.acts.replanning import replan
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
-from epro.store.audit import Actor, Entry, entry
+from epro.store.audit import PATIENT, Actor, Entry, entry
 from epro.store.models import Answer, Assessment, Form
 from questionnaires.branching import overtaken
 
 ANSWERED, SKIPPED, NOT_APPLICABLE = "answered", "skipped", "not_applicable"
 BY_RULE = "rule"  # of an answer that a gate, closed afterwards, made not applicable
-PATIENT = "patient"
+HELPED, PROXY, NOT_SAID = "self_helped", "proxy", "not_said"
+MODES_ASKED = (
+    (SELF, N_("I do, by myself")),
+    (HELPED, N_("I do, and somebody helps me")),
+    (PROXY, N_("Somebody else answers for me")),
+)
+WHO = frozenset(code for code, _ in MODES_ASKED)  # what the trial may ask her to say
 
 
 @dataclass(frozen=True)
@@ -47,23 +53,35 @@ class Said:
         return f"Said({self.instrument}, {self.item})"
 
 
-def start(connection: Connection, protocol: Protocol, opened: Opened, *, language: str, now: datetime) -> str:
+def start(
+    connection: Connection,
+    protocol: Protocol,
+    opened: Opened,
+    *,
+    language: str,
+    now: datetime,
+    who: str | None = None,
+) -> str:
     """Begin an assessment: its forms are made, with the words they are asked in. Returns the language of those words.
 
-    Beginning again changes nothing, but for the language as long as nothing is answered.
+    Beginning again changes nothing, but for the language as long as nothing is answered, and for who answers when that
+    is said anew.
     """
     begun_in = connection.execute(select(Form.language).where(Form.assessment == opened.assessment)).scalar()
     if begun_in is None:
-        visit = protocol.schedule.visits[opened.visit]
+        visit = protocol.visit(opened.visit, opened.version)
         with entry(connection, chain=opened.site, action="assessment started", by=_by(opened), at=now) as made:
             made.update(Assessment, opened.assessment, started_at=now)
-            made.insert_all(Form, [_form(protocol, opened, code, language) for code in visit.instruments])
-    elif begun_in == language or given(connection, opened.assessment):
+            made.insert_all(Form, [_form(protocol, opened, code, language, who) for code in visit.instruments])
+        return language
+    if who in WHO:
+        with entry(connection, chain=opened.site, action="said who answers", by=_by(opened), at=now) as made:
+            _say_who(connection, opened, who, made)
+    if begun_in == language or given(connection, opened.assessment):
         return begun_in
-    else:
-        with entry(connection, chain=opened.site, action="language chosen", by=_by(opened), at=now) as made:
-            for code, form in _forms(connection, opened.assessment).items():
-                made.update(Form, form, **_words(protocol, code, language))
+    with entry(connection, chain=opened.site, action="language chosen", by=_by(opened), at=now) as made:
+        for code, form in _forms(connection, opened.assessment).items():
+            made.update(Form, form, **_words(protocol, code, language))
     return language
 
 
@@ -78,8 +96,8 @@ def save(
     wrongs = [wrong for one in said for wrong in _wrongs(protocol, opened, one)]
     if wrongs:
         raise Refusal(wrongs)
-    forms = _forms(connection, opened.assessment)
-    new = _not_yet_kept(connection, forms, said)
+    forms, known = _forms_and_known(connection, opened.assessment, [one.key for one in said])
+    new = list({one.key: one for one in said if one.key not in known}.values())
     if new:
         with entry(connection, chain=opened.site, action="answers saved", by=_by(opened), at=now) as made:
             made.insert_all(Answer, [_row(one, forms, opened, session, now) for one in new])
@@ -87,9 +105,16 @@ def save(
     return len(new)
 
 
-def submit(connection: Connection, protocol: Protocol, opened: Opened, *, now: datetime) -> None:
-    """Close the assessment. The later texts of this visit fall away, because the plan is made anew."""
+def submit(
+    connection: Connection, protocol: Protocol, opened: Opened, *, now: datetime, who: str | None = None
+) -> None:
+    """Close the assessment. The later texts of this visit fall away, because the plan is made anew.
+
+    who: one of WHO, when she says who has answered; anything else says nothing.
+    """
     with entry(connection, chain=opened.site, action="assessment submitted", by=_by(opened), at=now) as made:
+        if who in WHO:
+            _say_who(connection, opened, who, made)
         made.update(Assessment, opened.assessment, completed_at=now)
         replan(connection, protocol, opened.subject, entry=made, now=now)
 
@@ -132,6 +157,9 @@ def standing(given: Mapping[tuple[str, str], Given], instrument: str) -> dict[st
 def _close_gates(
     connection: Connection, protocol: Protocol, opened: Opened, forms: Mapping[str, int], made: Entry
 ) -> None:
+    gated = [code for code in forms if any(item.asked_when for item in protocol.instruments[code].items)]
+    if not gated:
+        return
     known = given(connection, opened.assessment)
     rows = [
         {
@@ -139,7 +167,7 @@ def _close_gates(
             "state": NOT_APPLICABLE,
             "by": BY_RULE,
         }
-        for code in forms
+        for code in gated
         for item in overtaken(protocol.instruments[code], standing(known, code))
     ]
     if rows:
@@ -155,13 +183,35 @@ def _forms(connection: Connection, assessment: int) -> Mapping[str, int]:
     return {row.instrument: row.id for row in rows}
 
 
-def _form(protocol: Protocol, opened: Opened, instrument: str, language: str) -> dict[str, object]:
+def _forms_and_known(connection: Connection, assessment: int, keys: Sequence[str]) -> tuple[dict[str, int], set[str]]:
+    """The forms, and which of these keys are kept already."""
+    there = and_(Answer.form == Form.id, Answer.key.in_(keys))
+    rows = connection.execute(
+        select(Form.instrument, Form.id, Answer.key).outerjoin(Answer, there).where(Form.assessment == assessment)
+    ).all()
+    return {row.instrument: row.id for row in rows}, {row.key for row in rows if row.key is not None}
+
+
+def _say_who(connection: Connection, opened: Opened, who: str, made: Entry) -> None:
+    if opened.mode != TABLET:
+        for form in _forms(connection, opened.assessment).values():
+            made.update(Form, form, mode=who)
+
+
+def _mode(protocol: Protocol, opened: Opened, who: str | None) -> str:
+    """Who answers, and how. Where the trial asks, it is never inferred."""
+    if opened.mode == TABLET or protocol.trial.who_answers == "no":
+        return opened.mode
+    return who if who in WHO else NOT_SAID
+
+
+def _form(protocol: Protocol, opened: Opened, instrument: str, language: str, who: str | None) -> dict[str, object]:
     return {
         "assessment": opened.assessment,
         "instrument": instrument,
         "version": protocol.instruments[instrument].version,
         **_words(protocol, instrument, language),
-        "mode": opened.mode,
+        "mode": _mode(protocol, opened, who),
     }
 
 
@@ -177,7 +227,7 @@ def _words(protocol: Protocol, instrument: str, language: str) -> dict[str, obje
 
 
 def _wrongs(protocol: Protocol, opened: Opened, said: Said) -> Iterable[Wrong]:
-    visit = protocol.schedule.visits[opened.visit]
+    visit = protocol.visit(opened.visit, opened.version)
     if said.instrument not in visit.instruments:
         yield Wrong(said.item, N_("This visit does not ask that questionnaire."))
         return
@@ -192,16 +242,6 @@ def _wrongs(protocol: Protocol, opened: Opened, said: Said) -> Iterable[Wrong]:
         yield Wrong(said.item, N_("Choose one of the answers shown."))
     if said.text and longest is not None and len(said.text) > longest:
         yield Wrong(said.item, N_("Write at most %(longest)s characters."), {"longest": longest})
-
-
-def _not_yet_kept(connection: Connection, forms: Mapping[str, int], said: Sequence[Said]) -> list[Said]:
-    known = set(
-        connection.execute(
-            select(Answer.key).where(Answer.form.in_(forms.values()), Answer.key.in_([one.key for one in said]))
-        ).scalars()
-    )
-    unique = {one.key: one for one in said if one.key not in known}
-    return list(unique.values())
 
 
 def _row(said: Said, forms: Mapping[str, int], opened: Opened, session: str, now: datetime) -> dict[str, object]:

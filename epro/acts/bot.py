@@ -11,7 +11,9 @@ FALLBACK = "en"
 NO_LATER = "no later"
 WORDS: Mapping[str, Mapping[str, str]] = {
     "sv": {
-        "stop": "Du får inga fler sms från oss. Ångrar du dig, svara START. Frågor? Ring {phone}",
+        "stop": "Du får inga fler sms eller mejl från oss. Ångrar du dig, svara START. Frågor? Ring {phone}",
+        "stop_sms": "Du får inga fler sms från oss. Ångrar du dig, svara START. Frågor? Ring {phone}",
+        "stop_email": "Du får inga fler mejl från oss. Ångrar du dig, svara START. Frågor? Ring {phone}",
         "start": "Du får sms från oss igen. Vill du inte det, svara STOPP. Frågor? Ring {phone}",
         "help": "Vi påminner om ett formulär. Svara SENARE, RING (vi ringer dig) eller STOPP. Frågor? Ring {phone}",
         "later": "Det går bra. Vi påminner dig igen {next_on}. Länken fungerar under tiden. Frågor? Ring {phone}",
@@ -20,7 +22,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "other": "Vi kan inte läsa det du skriver här. Vill du nå oss? Ring {phone}, vid fara för liv 112",
     },
     "en": {
-        "stop": "You will get no more texts from us. If you change your mind, reply START. Questions? Call {phone}",
+        "stop": "You get no more texts or e-mails from us. Changed your mind? Reply START. Questions? Call {phone}",
+        "stop_sms": "You will get no more texts from us. If you change your mind, reply START. Questions? Call {phone}",
+        "stop_email": "You get no more e-mails from us. If you change your mind, reply START. Questions? Call {phone}",
         "start": "You will get texts from us again. To end them, reply STOP. Questions? Call {phone}",
         "help": "We remind you of a form. Reply LATER, CALL (we call you) or STOP. Questions? Call {phone}",
         "later": "That is fine. We remind you again on {next_on}. Your link works meanwhile. Questions? Call {phone}",

@@ -10,9 +10,10 @@ from zoneinfo import available_timezones
 
 from sqlalchemy import Connection, select
 
+from epro.acts import second_step
 from epro.protocol import Protocol
 from epro.refusals import N_, Wrong
-from epro.store.contacts import NotAMobile, parse_mobile
+from epro.store.contacts import NotAMobile, NotAnEmail, parse_email, parse_mobile
 from epro.store.models import Patient
 
 EARLIEST = date(1990, 1, 1)  # no trial that runs on this began before
@@ -21,7 +22,7 @@ PERSONNUMMER = re.compile(r"(?:\d{2})?\d{6}[-+]?\d{4}")
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What is asked for when a patient enters the trial. Its repr shows no phone."""
+    """What is asked for when a patient enters the trial. Its repr shows neither address nor second step."""
 
     subject: str
     site: str
@@ -31,9 +32,11 @@ class Enrolment:
     eligible: bool  # every criterion of the checklist was confirmed
     texts_allowed: bool
     phone: str | None = field(default=None, repr=False)  # as typed
+    email: str | None = field(default=None, repr=False)
     randomised_on: date | None = None
     arm: str | None = None
     zone: str | None = None  # None: the trial's
+    second_step: str | None = field(default=None, repr=False)  # where the trial asks for one
 
 
 def wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now: datetime) -> Iterator[Wrong]:
@@ -48,6 +51,7 @@ def wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now:
             yield Wrong(code, N_("The trial has no stratum of this name."))
     if asked.zone is not None and asked.zone not in available_timezones():
         yield Wrong("zone", N_("No time zone has this name. Write it like Europe/Stockholm."))
+    yield from second_step.wrongs(protocol.trial.identity_step, asked.second_step, now)
     if not asked.eligible:
         yield Wrong("eligible", N_("Every criterion of the checklist must be met and ticked."))
     yield from wrong_date(protocol, "consented_on", asked.consented_on, now, EARLIEST)
@@ -56,6 +60,8 @@ def wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now:
             parse_mobile(asked.phone, protocol.trial.country)
         except NotAMobile as error:
             yield Wrong("phone", error.message, error.values)
+    if asked.email:
+        yield from wrong_email(protocol, asked.email)
     if (asked.randomised_on is None) != (asked.arm is None):
         missing = "arm" if asked.arm is None else "randomised_on"
         yield Wrong(missing, N_("Arm and randomisation date belong together: give both, or neither yet."))
@@ -80,6 +86,17 @@ def wrong_allocation(protocol: Protocol, consented_on: date, on: date, arm: str,
     """An arm that the trial does not have, or a day on which nobody can have been randomised."""
     yield from _not_among("arm", arm, protocol.arms)
     yield from wrong_date(protocol, "randomised_on", on, now, consented_on)
+
+
+def wrong_email(protocol: Protocol, typed: str) -> Iterator[Wrong]:
+    """An address that cannot be one, or that this trial has no use for."""
+    if not protocol.schedule.uses_email:
+        yield Wrong("email", N_("This trial sends no e-mail; leave the address out."))
+        return
+    try:
+        parse_email(typed)
+    except NotAnEmail as error:
+        yield Wrong("email", error.message)
 
 
 def wrong_date(protocol: Protocol, name: str, on: date, now: datetime, earliest: date) -> Iterator[Wrong]:

@@ -17,7 +17,7 @@ from epro.store.audit import Actor
 from epro.store.contacts import Cipher
 
 REQUIRED = ("subject", "site", "language", "consented_on", "eligible", "texts_allowed")
-OPTIONAL = ("phone", "randomised_on", "arm", "zone")
+OPTIONAL = ("phone", "email", "second_step", "randomised_on", "arm", "zone")
 YES, NO = ("yes", "ja", "true", "1"), ("no", "nej", "false", "0", "")
 
 
@@ -113,6 +113,8 @@ def _enrolment(protocol: Protocol, row: Mapping[str, str]) -> Enrolment:
         strata={code: row[code] for code in protocol.strata},
         consented_on=consented_on,
         phone=row.get("phone") or None,
+        second_step=row.get("second_step") or None,
+        email=row.get("email") or None,
         arm=row.get("arm") or None,
         zone=row.get("zone") or None,
         **asked,  # type: ignore[arg-type]

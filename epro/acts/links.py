@@ -18,7 +18,6 @@ from sqlalchemy import Connection, insert, select
 from epro.assessments import is_open
 from epro.refusals import N_, Refusal, Wrong
 from epro.store.audit import Actor, Entry, entry
-from epro.store.facts import lock
 from epro.store.models import Assessment, Link, Patient
 
 TOKEN_CHARACTERS = 26
@@ -34,6 +33,7 @@ class Opened:
     subject: str
     site: str
     visit: str
+    version: int  # of the trial file, that the visit follows
     language: str
     mode: str
     closes_at: datetime
@@ -65,11 +65,14 @@ def hand_over(connection: Connection, subject: str, visit: str, *, by: Actor, no
     if row is None or not is_open(row, now):
         raise Refusal([Wrong("visit", N_("This form is not open now."))])
     with entry(connection, chain=row.site, action="tablet handed over", by=by, at=now) as opened:
-        return issue_on_tablet(opened, row.id, now)
+        return issue(opened, row.id, TABLET, now)
 
 
-def issue_on_tablet(entry: Entry, assessment: int, now: datetime) -> str:
-    """A link for the clinic's tablet, handed over by a member of staff. Returns the token."""
+def issue(entry: Entry, assessment: int, mode: str, now: datetime) -> str:
+    """A link that no text carries: for the clinic's tablet, or for whoever typed the code of her card.
+
+    Returns the token.
+    """
     token = new_token()
     entry.insert(
         Link,
@@ -77,7 +80,7 @@ def issue_on_tablet(entry: Entry, assessment: int, now: datetime) -> str:
         assessment=assessment,
         message_key=None,
         contact=None,
-        mode=TABLET,
+        mode=mode,
         issued_at=now,
         revoked_at=None,
     )
@@ -105,6 +108,7 @@ def opened(connection: Connection, token_hash: str, now: datetime) -> Opened | N
             Assessment.id,
             Assessment.subject,
             Assessment.visit,
+            Assessment.schedule_version,
             Assessment.opens_at,
             Assessment.closes_at,
             Assessment.expected,
@@ -119,15 +123,28 @@ def opened(connection: Connection, token_hash: str, now: datetime) -> Opened | N
     ).one_or_none()
     if row is None or row.revoked_at is not None or not is_open(row, now):
         return None
-    return Opened(row.token_hash, row.id, row.subject, row.site, row.visit, row.language, row.mode, row.closes_at)
+    return Opened(
+        token_hash=row.token_hash,
+        assessment=row.id,
+        subject=row.subject,
+        site=row.site,
+        visit=row.visit,
+        version=row.schedule_version,
+        language=row.language,
+        mode=row.mode,
+        closes_at=row.closes_at,
+    )
 
 
 def opened_for_writing(connection: Connection, token_hash: str, now: datetime) -> Opened | None:
     """The same, with the patient held until the end of the transaction: a second tap waits, and then sees the first."""
-    seen = opened(connection, token_hash, now)
-    if seen is None:
-        return None
-    lock(connection, seen.subject)
+    hers = (
+        select(Patient.subject)
+        .join(Assessment, Assessment.subject == Patient.subject)
+        .join(Link, Link.assessment == Assessment.id)
+        .where(Link.token_hash == token_hash)
+    )
+    connection.execute(hers.with_for_update(of=Patient))
     return opened(connection, token_hash, now)
 
 

@@ -12,20 +12,23 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 import scheduler
-from epro.acts import links
-from epro.acts.enrolment import Enrolment, today, wrong_allocation, wrong_date, wrongs_of
+from epro.acts import links, second_step
+from epro.acts.enrolment import Enrolment, today, wrong_allocation, wrong_date, wrong_email, wrongs_of
 from epro.acts.replanning import plan_of, replan
 from epro.protocol import CONSENT, RANDOMISATION, Protocol
 from epro.refusals import N_, NoSuchPatient, Refusal, Wrong
 from epro.store import facts
 from epro.store.audit import Actor, Entry, entry
-from epro.store.contacts import Cipher, NotAMobile, parse_mobile
+from epro.store.codewords import new_word
+from epro.store.contacts import Cipher, NotAMobile, parse_email, parse_mobile
 from epro.store.facts import Facts
-from epro.store.models import Allocation, Contact, Patient, PatientEvent
+from epro.store.models import Allocation, CodeWord, Contact, Patient, PatientEvent
+from epro.versions import versions_of
 from scheduler import ledger
 from scheduler.changes import Changes
+from scheduler.ports import CHANNELS, EMAIL, SMS
 
-HAPPENINGS = (facts.SURGERY, facts.PROGRESSION, facts.SEEN_ALIVE)
+HAPPENINGS = (facts.SURGERY, facts.DISCHARGE, facts.PROGRESSION, facts.SEEN_ALIVE)
 
 
 def enrol(
@@ -45,13 +48,18 @@ def enrol(
             zone=asked.zone or protocol.trial.zone,
             enrolled_at=now,
         )
-        _happened(opened, asked.subject, CONSENT, asked.consented_on)
+        happened(opened, asked.subject, CONSENT, asked.consented_on)
         permission = facts.TEXTS_ALLOWED if asked.texts_allowed else facts.TEXTS_REFUSED
-        _happened(opened, asked.subject, permission, asked.consented_on)
+        happened(opened, asked.subject, permission, asked.consented_on)
+        opened.insert(CodeWord, subject=asked.subject, word=cipher.encrypt(new_word(asked.language)))
         if asked.phone:
-            _keep_number(opened, cipher, asked.subject, parse_mobile(asked.phone, protocol.trial.country))
+            _keep_address(opened, cipher, asked.subject, SMS, parse_mobile(asked.phone, protocol.trial.country))
+        if asked.email:
+            _keep_address(opened, cipher, asked.subject, EMAIL, parse_email(asked.email))
+        if asked.second_step:
+            second_step.keep(opened, cipher, asked.subject, protocol.trial.identity_step, asked.second_step)
         if asked.randomised_on and asked.arm:
-            _happened(opened, asked.subject, RANDOMISATION, asked.randomised_on)
+            happened(opened, asked.subject, RANDOMISATION, asked.randomised_on)
             opened.insert(Allocation, subject=asked.subject, arm=asked.arm)
         return replan(connection, protocol, asked.subject, entry=opened, now=now)
 
@@ -67,7 +75,7 @@ def randomise(
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action="patient randomised", by=by, at=now) as opened:
-        _happened(opened, subject, RANDOMISATION, on)
+        happened(opened, subject, RANDOMISATION, on)
         opened.insert(Allocation, subject=subject, arm=arm)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
@@ -80,7 +88,7 @@ def correct_randomisation(
     with entry(
         connection, chain=known.site, action="randomisation date corrected", by=by, at=now, reason=reason
     ) as opened:
-        _happened(opened, subject, RANDOMISATION, on, reason=reason, corrects=known.events[RANDOMISATION].id)
+        happened(opened, subject, RANDOMISATION, on, reason=reason, corrects=known.events[RANDOMISATION].id)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -91,7 +99,8 @@ def preview_correction(
     known = _correctable(connection, protocol, subject, on, reason, now)
     history = ledger.history(connection, subject)
     as_is, as_corrected = known, known.with_day(RANDOMISATION, on)
-    return scheduler.preview(*(plan_of(protocol, facts, history, now) for facts in (as_is, as_corrected)))
+    versions = versions_of(connection)
+    return scheduler.preview(*(plan_of(versions, facts, history, now) for facts in (as_is, as_corrected)))
 
 
 def _correctable(
@@ -139,7 +148,7 @@ def _end(
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now, reason=reason) as opened:
-        _happened(opened, subject, kind, on, reason=reason)
+        happened(opened, subject, kind, on, reason=reason)
         links.revoke_all(connection, subject, entry=opened, now=now)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
@@ -147,9 +156,9 @@ def _end(
 def record(
     connection: Connection, protocol: Protocol, subject: str, kind: str, *, on: date, by: Actor, now: datetime
 ) -> None:
-    """Record surgery, progression, or a day the patient was known to be alive (a call, a visit, an import).
+    """Record surgery, discharge, progression, or a day the patient was known to be alive (a call, a visit, an import).
 
-    The plan is made anew only when visits of this trial hang on the event.
+    The plan is made anew only when visits of this trial hang on the event, or a text waits for a sign of life.
     """
     if kind not in HAPPENINGS:
         raise ValueError(f"{kind} is not recorded by itself; one of {', '.join(HAPPENINGS)}")
@@ -158,8 +167,8 @@ def record(
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now) as opened:
-        _happened(opened, subject, kind, on)
-        if kind in protocol.schedule.anchors:
+        happened(opened, subject, kind, on)
+        if any(kind in version.schedule.anchors or version.schedule.silent_days for version in versions_of(connection)):
             replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -170,24 +179,57 @@ def allow_texts(
     known = known_patient(connection, subject)
     kind = facts.TEXTS_ALLOWED if allowed else facts.TEXTS_REFUSED
     with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
-        _happened(opened, subject, kind, today(protocol, now))
+        happened(opened, subject, kind, today(protocol, now))
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
-def opt(connection: Connection, protocol: Protocol, subject: str, *, out: bool, by: Actor, now: datetime) -> Changes:
+def opt(
+    connection: Connection,
+    protocol: Protocol,
+    subject: str,
+    *,
+    out: bool,
+    by: Actor,
+    now: datetime,
+    channels: frozenset[str] = CHANNELS,
+) -> Changes:
     """Keep what a patient said by STOP or START, or what the carrier says she said to it."""
     known = known_patient(connection, subject)
     kind = facts.OPTED_OUT if out else facts.OPTED_IN
+    named = None if channels == CHANNELS else ",".join(sorted(channels))
     with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
-        _happened(opened, subject, kind, today(protocol, now))
+        happened(opened, subject, kind, today(protocol, now), value=named)
         return replan(connection, protocol, subject, entry=opened, now=now)
+
+
+def lose_reach(
+    connection: Connection,
+    protocol: Protocol,
+    subject: str,
+    channel: str,
+    *,
+    by: Actor,
+    now: datetime,
+    never_left: str | None = None,
+) -> None:
+    """Keep that what is sent to the address in use does not arrive; it holds until she has another one.
+
+    never_left: as in `replan`.
+    """
+    known = known_patient(connection, subject)
+    if known.fails(channel) or channel not in known.contacts:
+        return
+    kind = facts.FAILS[channel]
+    with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
+        happened(opened, subject, kind, today(protocol, now))
+        replan(connection, protocol, subject, entry=opened, now=now, never_left=never_left)
 
 
 def ask_later(connection: Connection, protocol: Protocol, subject: str, *, by: Actor, now: datetime) -> Changes:
     """Keep that a patient asks to be reminded once more; it is planned for the day after, where that fits."""
     known = known_patient(connection, subject)
     with entry(connection, chain=known.site, action="asked later", by=by, at=now) as opened:
-        _happened(opened, subject, facts.ASKED_LATER, now.astimezone(ZoneInfo(known.zone)).date())
+        happened(opened, subject, facts.ASKED_LATER, now.astimezone(ZoneInfo(known.zone)).date())
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -201,11 +243,68 @@ def change_number(
     except NotAMobile as error:
         raise Refusal([Wrong("phone", error.message, error.values)]) from None
     with entry(connection, chain=known.site, action="number changed", by=by, at=now) as opened:
-        if known.contact is not None:
-            opened.update(Contact, known.contact, until_at=now)
-            links.revoke_all(connection, subject, entry=opened, now=now)
-        _keep_number(opened, cipher, subject, e164)
-        return replan(connection, protocol, subject, entry=opened, now=now)
+        return _change_address(connection, protocol, cipher, known, SMS, e164, opened)
+
+
+def change_email(
+    connection: Connection, protocol: Protocol, cipher: Cipher, subject: str, *, email: str, by: Actor, now: datetime
+) -> Changes:
+    """Give a patient another e-mail address, or none (""). Links sent before are closed. Raises Refusal."""
+    known = known_patient(connection, subject)
+    wrongs = list(wrong_email(protocol, email)) if email else []
+    if wrongs:
+        raise Refusal(wrongs)
+    with entry(connection, chain=known.site, action="e-mail address changed", by=by, at=now) as opened:
+        return _change_address(
+            connection, protocol, cipher, known, EMAIL, parse_email(email) if email else None, opened
+        )
+
+
+def _change_address(
+    connection: Connection,
+    protocol: Protocol,
+    cipher: Cipher,
+    known: Facts,
+    channel: str,
+    address: str | None,
+    opened: Entry,
+) -> Changes:
+    """Another address of one channel, or none any more."""
+    if channel in known.contacts:
+        opened.update(Contact, known.contacts[channel].id, until_at=opened.at)
+        links.revoke_all(connection, known.subject, entry=opened, now=opened.at)
+    if address is not None:
+        _keep_address(opened, cipher, known.subject, channel, address)
+    return replan(connection, protocol, known.subject, entry=opened, now=opened.at)
+
+
+def deny(connection: Connection, protocol: Protocol, subject: str, *, number: bool, by: Actor, now: datetime) -> None:
+    """Somebody who opened a link says that it is not hers: every link is closed and the desk is told.
+
+    number: she says that the patient does not have this number; then nothing more is sent to it.
+    """
+    known = known_patient(connection, subject)
+    kind = facts.WRONG_NUMBER if number else facts.NOT_ME
+    with entry(connection, chain=known.site, action=kind.replace("_", " "), by=by, at=now) as opened:
+        happened(opened, subject, kind, today(protocol, now))
+        links.revoke_all(connection, subject, entry=opened, now=now)
+        if number and SMS in known.contacts:
+            opened.update(Contact, known.contacts[SMS].id, until_at=now)
+        replan(connection, protocol, subject, entry=opened, now=now)
+
+
+def agree_on_second_step(
+    connection: Connection, protocol: Protocol, cipher: Cipher, subject: str, *, shown: str, by: Actor, now: datetime
+) -> None:
+    """Give a patient another second step. Raises Refusal when it cannot be one, or the trial asks for none."""
+    kind, known = protocol.trial.identity_step, known_patient(connection, subject)
+    wrongs = list(second_step.wrongs(kind, shown, now))
+    if kind == second_step.NONE:
+        wrongs.append(Wrong("second_step", N_("This trial asks for nothing besides the link.")))
+    if wrongs:
+        raise Refusal(wrongs)
+    with entry(connection, chain=known.site, action="second step changed", by=by, at=now) as opened:
+        second_step.keep(opened, cipher, subject, kind, shown)
 
 
 def known_patient(connection: Connection, subject: str) -> Facts:
@@ -216,15 +315,23 @@ def known_patient(connection: Connection, subject: str) -> Facts:
     return found[subject]
 
 
-def _happened(
-    opened: Entry, subject: str, kind: str, on: date, *, reason: str | None = None, corrects: int | None = None
+def happened(
+    opened: Entry,
+    subject: str,
+    kind: str,
+    on: date,
+    *,
+    value: str | None = None,
+    reason: str | None = None,
+    corrects: int | None = None,
 ) -> None:
+    """One event, within the entry of the act that makes it known."""
     opened.insert(
         PatientEvent,
         subject=subject,
         kind=kind,
         happened_on=on,
-        value=None,
+        value=value,
         reported_at=opened.at,
         by=opened.by.name,
         reason=reason,
@@ -232,13 +339,13 @@ def _happened(
     )
 
 
-def _keep_number(opened: Entry, cipher: Cipher, subject: str, e164: str) -> None:
+def _keep_address(opened: Entry, cipher: Cipher, subject: str, channel: str, address: str) -> None:
     opened.insert(
         Contact,
         subject=subject,
-        kind="sms",
-        address=cipher.encrypt(e164),
-        address_hash=cipher.digest(e164),
+        kind=channel,
+        address=cipher.encrypt(address),
+        address_hash=cipher.digest(address),
         from_at=opened.at,
         until_at=None,
     )

@@ -6,10 +6,11 @@ ledger. Rows already sent are never touched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 import scheduler
 from epro.protocol import Protocol
@@ -17,6 +18,7 @@ from epro.store import facts
 from epro.store.audit import Entry
 from epro.store.facts import Facts
 from epro.store.models import Assessment, Patient
+from epro.versions import Version, followed_by, versions_of
 from scheduler import ledger
 from scheduler.applying import compare
 from scheduler.changes import Changes
@@ -32,10 +34,10 @@ WINDOW = {  # column of the assessment: what the plan calls it
 AT_ONCE = 200  # patients
 
 
-def plan_of(protocol: Protocol, known: Facts, history: Sequence[Sent], now: datetime | None) -> Plan:
+def plan_of(versions: Sequence[Version], known: Facts, history: Sequence[Sent], now: datetime | None) -> Plan:
     """The plan that follows from what is known and was sent; `now=None` judges no lateness."""
     return scheduler.plan(
-        protocol.schedule,
+        followed_by(versions, known),
         known.anchors,
         subject=known.subject,
         zone=known.zone,
@@ -50,16 +52,30 @@ def status_of(known: Facts) -> Status:
         completed=known.completed,
         ended_on=known.ended.on if known.ended else None,
         ended_reported_at=known.first_told_of_end_at,
-        channels=frozenset({"sms"}) if known.may_be_texted else frozenset(),
+        channels=known.channels,
         later_on=known.later_on,
+        pauses=known.pauses,
+        signs=known.signs,
     )
 
 
-def replan(connection: Connection, protocol: Protocol, subject: str, *, entry: Entry, now: datetime) -> Changes:
-    """Plan a patient anew and write the difference, in the caller's transaction and audit entry."""
+def replan(
+    connection: Connection,
+    protocol: Protocol,
+    subject: str,
+    *,
+    entry: Entry,
+    now: datetime,
+    never_left: str | None = None,
+) -> Changes:
+    """Plan a patient anew and write the difference, in the caller's transaction and audit entry.
+
+    never_left: the key of a message that is about to be recorded as surely not sent.
+    """
     facts.lock(connection, subject)
     known = facts.facts_of(connection, [subject])[subject]
-    plan = plan_of(protocol, known, ledger.history(connection, subject), now)
+    history = [sent for sent in ledger.history(connection, subject) if sent.key != never_left]
+    plan = plan_of(versions_of(connection), known, history, now)
     _write_windows(connection, plan, entry)
     return scheduler.apply(connection, plan, now)
 
@@ -67,40 +83,55 @@ def replan(connection: Connection, protocol: Protocol, subject: str, *, entry: E
 def differing(connection: Connection, protocol: Protocol, now: datetime) -> list[str]:
     """The patients whose texts or windows are not what follows from the facts; there should be none."""
     subjects = list(connection.execute(select(Patient.subject).order_by(Patient.subject)).scalars())
+    versions = versions_of(connection) if subjects else ()
     found: list[str] = []
     for first in range(0, len(subjects), AT_ONCE):
         some = subjects[first : first + AT_ONCE]
         histories = ledger.histories(connection, some)
         windows = _windows(connection, some)
         for subject, known in facts.facts_of(connection, some).items():
-            plan = plan_of(protocol, known, histories[subject], now)
-            planned = {visit.code: tuple(getattr(visit, name) for name in WINDOW.values()) for visit in plan.visits}
-            as_planned = planned.items() <= windows[subject].items()
-            if not as_planned or compare(connection, plan, now):
+            plan = plan_of(versions, known, histories[subject], now)
+            if any(_windows_to_write(plan, windows[subject])) or compare(connection, plan, now):
                 found.append(subject)
     return found
 
 
-def _windows(connection: Connection, subjects: Sequence[str]) -> dict[str, dict[str, tuple[object, ...]]]:
-    """subject → visit → the window that is written"""
-    found: dict[str, dict[str, tuple[object, ...]]] = {subject: {} for subject in subjects}
-    columns = [getattr(Assessment, name) for name in WINDOW]
-    rows = select(Assessment.subject, Assessment.visit, *columns).where(Assessment.subject.in_(subjects))
-    for subject, visit, *window in connection.execute(rows):
-        found[subject][visit] = tuple(window)
+Window = dict[str, Any]
+
+
+def _windows(connection: Connection, subjects: Sequence[str]) -> dict[str, dict[str, Row[Any]]]:
+    """subject → visit → the window that is written, and whether it was begun"""
+    found: dict[str, dict[str, Row[Any]]] = {subject: {} for subject in subjects}
+    columns = [getattr(Assessment, name) for name in ("id", "subject", "visit", "started_at", *WINDOW)]
+    for row in connection.execute(select(*columns).where(Assessment.subject.in_(subjects))):
+        found[row.subject][row.visit] = row
     return found
 
 
-def _write_windows(connection: Connection, plan: Plan, entry: Entry) -> None:
-    known = select(Assessment.id, Assessment.visit, *(getattr(Assessment, name) for name in WINDOW))
-    there = {row.visit: row for row in connection.execute(known.where(Assessment.subject == plan.subject))}
-    new = []
+def _windows_to_write(plan: Plan, there: Mapping[str, Row[Any]]) -> tuple[list[Window], dict[int, Window]]:
+    """The new assessments, and what changes of those that are there, by id.
+
+    One that the plan no longer holds, and that nobody has begun, keeps an empty window in which nothing is expected.
+    """
+    new: list[Window] = []
+    changed: dict[int, Window] = {}
     for visit in plan.visits:
         window = {column: getattr(visit, name) for column, name in WINDOW.items()}
         row = there.get(visit.code)
         if row is None:
             new.append({"subject": plan.subject, "visit": visit.code, **window})
         elif any(getattr(row, column) != value for column, value in window.items()):
-            entry.update(Assessment, row.id, **window)
+            changed[row.id] = window
+    for code in there.keys() - {visit.code for visit in plan.visits}:
+        row = there[code]
+        if row.started_at is None and (row.closes_at > row.opens_at or row.expected):
+            changed[row.id] = {"closes_at": row.opens_at, "expected": False}
+    return new, changed
+
+
+def _write_windows(connection: Connection, plan: Plan, entry: Entry) -> None:
+    new, changed = _windows_to_write(plan, _windows(connection, [plan.subject])[plan.subject])
+    for id, window in changed.items():
+        entry.update(Assessment, id, **window)
     if new:
         entry.insert_all(Assessment, new)

@@ -20,8 +20,9 @@ from epro.store import facts
 from epro.store.audit import CARRIER, entry
 from epro.store.contacts import Cipher
 from epro.store.models import Contact, Patient, Reply
-from scheduler.ledger import next_text_at
-from scheduler.replies import Understood, understand
+from scheduler.ledger import last_texted, next_text_at
+from scheduler.ports import CHANNELS, SMS
+from scheduler.replies import ENDS, Understood, understand
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,20 @@ class Incoming:
 
 
 def keep(connection: Connection, protocol: Protocol, cipher: Cipher, text: Incoming, now: datetime) -> str | None:
-    """Keep a reply with the patient who has this number now; a phone that patients share speaks for all of them.
+    """Keep a reply with the patient who has this number now.
 
+    On a phone that patients share, STOP and START speak for all of them; everything else for the one whose text left
+    last to it (before any has left, the first by subject id), and the desk shows it for each.
     Returns the answer to send back, at most one a day to each thing she asks for; None = none.
     """
     found = _patients_with(connection, cipher, text.sender)
-    for subject, _ in found:
+    for subject in found:
         facts.lock(connection, subject)
     if not found or _is_kept(connection, text.carrier_ref):
         return None
-    subject, site = found[0]
-    understood = understand(text.body)
+    subject = last_texted(connection, list(found), SMS) or next(iter(found))
+    site = found[subject]
+    understood = understand(text.body, protocol.schedule.replies)
     said_before = _said_today(connection, protocol, cipher, text.sender, understood, now)
     with entry(connection, chain=site, action="reply received", by=CARRIER, at=now) as opened:
         opened.insert(
@@ -56,12 +60,12 @@ def keep(connection: Connection, protocol: Protocol, cipher: Cipher, text: Incom
             understood_as=understood.value,
             received_at=now,
         )
-    if understood in (Understood.STOP, Understood.START):
-        for subject, _ in found:
-            patients.opt(connection, protocol, subject, out=understood is Understood.STOP, by=CARRIER, now=now)
+    if understood in ENDS or understood is Understood.START:
+        for each in found:
+            out, channels = understood in ENDS, ENDS.get(understood, CHANNELS)
+            patients.opt(connection, protocol, each, out=out, channels=channels, by=CARRIER, now=now)
     if understood is Understood.LATER:
-        for subject, _ in found:
-            patients.ask_later(connection, protocol, subject, by=CARRIER, now=now)
+        patients.ask_later(connection, protocol, subject, by=CARRIER, now=now)
     return None if said_before else _answer(connection, protocol, subject, understood, now)
 
 
@@ -89,7 +93,8 @@ def _said_today(
     return connection.execute(the_same.limit(1)).first() is not None
 
 
-def _patients_with(connection: Connection, cipher: Cipher, address: str) -> list[tuple[str, str]]:
+def _patients_with(connection: Connection, cipher: Cipher, address: str) -> dict[str, str]:
+    """subject → site, by subject id"""
     rows = connection.execute(
         select(Patient.subject, Patient.site)
         .join(Contact, Contact.subject == Patient.subject)
@@ -97,7 +102,7 @@ def _patients_with(connection: Connection, cipher: Cipher, address: str) -> list
         .distinct()
         .order_by(Patient.subject)
     )
-    return [(row.subject, row.site) for row in rows]
+    return {row.subject: row.site for row in rows}
 
 
 def _is_kept(connection: Connection, carrier_ref: str) -> bool:

@@ -1,4 +1,4 @@
-"""Take the trial file into the database: its first version, or a changed one that every patient is planned anew by."""
+"""Take the trial file into the database, and refuse to work with another than the one in force."""
 
 from __future__ import annotations
 
@@ -7,34 +7,56 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from epro.acts.enrolment import today
-from epro.acts.replanning import replan
 from epro.protocol import Protocol
 from epro.store.audit import TRIAL_CHAIN, Actor, entry
-from epro.store.models import Form, Patient, TrialVersion
+from epro.store.models import Form, TrialVersion
+from epro.versions import BY_CONSENT
 from questionnaires.packs import Key, refuse_change_after_use
 
 
+class NotAmended(ValueError):
+    """The trial file is not the one that the database has in force."""
+
+
 def adopt(connection: Connection, protocol: Protocol, *, by: Actor, now: datetime, simulated: bool = False) -> int:
-    """Note the file as a version unless it is the one in force. Returns the version's number."""
-    last = connection.execute(
-        select(TrialVersion.n, TrialVersion.sha256).order_by(TrialVersion.n.desc()).limit(1)
-    ).one_or_none()
-    if last and last.sha256 == protocol.sha256:
-        return int(last.n)
-    n = last.n + 1 if last else 1
+    """Note the file as the first version. Returns the number of the version in force.
+
+    Raises NotAmended when another file is in force: `epro.acts.amendments` changes it, for patients to see.
+    """
+    in_force = refuse_another_file(connection, protocol)
+    if in_force:
+        return in_force
     with entry(connection, chain=TRIAL_CHAIN, action="trial file adopted", by=by, at=now) as opened:
         opened.insert(
             TrialVersion,
-            n=n,
+            n=1,
             sha256=protocol.sha256,
             text=protocol.document.text,
             from_on=today(protocol, now),
-            rule="amendment" if last else "consent",
+            rule=BY_CONSENT,
             simulated=simulated,
         )
-        for subject in connection.execute(select(Patient.subject).order_by(Patient.subject)).scalars().all():
-            replan(connection, protocol, subject, entry=opened, now=now)
-    return n
+    return 1
+
+
+def refuse_another_file(connection: Connection, protocol: Protocol) -> int:
+    """The number of the version in force, which this file is; 0 where there is none yet. Raises NotAmended."""
+    rows = connection.execute(select(TrialVersion.n, TrialVersion.sha256).order_by(TrialVersion.n)).all()
+    if not rows:
+        return 0
+    known = [row.n for row in rows if row.sha256 == protocol.sha256]
+    if known and known[-1] == rows[-1].n:
+        return int(known[-1])
+    name, n = protocol.document.path.name, rows[-1].n
+    if known:
+        raise NotAmended(
+            f"{name} is version {known[-1]} of the trial; version {n} is in force since it was amended.\n"
+            "Let EPRO_TRIAL name the amended file."
+        )
+    raise NotAmended(
+        f"{name} differs from version {n} of the trial, which is in force.\n"
+        f"`epro amend {name}` shows what it would change for each patient, and then changes it."
+    )
 
 
 def refuse_changed_words(connection: Connection, protocol: Protocol) -> None:

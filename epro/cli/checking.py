@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -11,19 +12,21 @@ from rich.table import Table
 
 import questionnaires
 from epro.checking import check as check_file
-from epro.checking import warnings_of
+from epro.checking import most_segments, sizes_of, warnings_of
 from epro.opening import system_clock
 from epro.protocol import Protocol, read_document, what_live_lacks
 from questionnaires.definition import Instrument
 from questionnaires.located import Refused
+from scheduler.linting import Around
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--sender", envvar="EPRO_TWILIO_SENDER", default="", help="What texts come from: a number or a name.")
 @click.option("--address", envvar="EPRO_PUBLIC_URL", default="https://epro.example", help="What links begin with.")
+@click.option("--mail-sender", envvar="EPRO_SMTP_SENDER", default="", help="What mails come from.")
 @click.option("--json", "as_json", is_flag=True, help="Print faults, or the trial's outline, as JSON.")
-def check(file: Path, sender: str, address: str, as_json: bool) -> None:
+def check(file: Path, sender: str, address: str, mail_sender: str, as_json: bool) -> None:
     """Read a trial file, or the description of a questionnaire, and say what it means, or what is wrong with it.
 
     Of a trial's texts it also says what they give away and what they cost.
@@ -43,13 +46,15 @@ def check(file: Path, sender: str, address: str, as_json: bool) -> None:
             click.echo(str(refused), err=True)
         raise SystemExit(1) from None
     lacks = what_live_lacks(protocol)
-    warnings = warnings_of(protocol, sender=sender, address=address)
+    around = Around(address.rstrip("/"), sender, mails=protocol.schedule.uses_email, mail_sender=mail_sender)
+    warnings = warnings_of(protocol, around)
     if as_json:
         said = [{"file": w.file, "line": w.line, "what": w.what, "cure": w.cure} for w in warnings]
-        told = {"ok": not lacks, "missing_for_live": lacks, "warnings": said, **_outline(protocol)}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        told = {"ok": not lacks, "missing_for_live": lacks, "warnings": said, "texts": _costs(protocol, around.address)}
+        click.echo(json.dumps({**told, **_outline(protocol)}, ensure_ascii=False))
     else:
         _print(protocol)
+        _print_costs(protocol, around.address)
         for warning in warnings:
             click.echo(f"warning: {warning}", err=True)
         for thing in lacks:
@@ -90,6 +95,32 @@ def _outline(protocol: Protocol) -> dict[str, object]:
         "visits": {code: list(visit.instruments) for code, visit in protocol.schedule.visits.items()},
         "sha256": protocol.sha256,
     }
+
+
+def _costs(protocol: Protocol, address: str) -> dict[str, object]:
+    cost, most = protocol.sections.cost, most_segments(protocol, address)
+    return {
+        "sizes": [asdict(sized) for sized in sizes_of(protocol, address)],
+        "most_segments_a_patient": most,
+        "currency": cost.currency if cost else None,
+        "most_a_patient": round(most * cost.segment, 2) if cost else None,
+        "most_for_the_trial": round(most * cost.segment * protocol.trial.planned_subjects, 2) if cost else None,
+    }
+
+
+def _print_costs(protocol: Protocol, address: str) -> None:
+    for sized in sizes_of(protocol, address):
+        plural = "" if sized.segments == 1 else "s"
+        click.echo(f"The text {sized.language}.{sized.text} takes {sized.segments} segment{plural} ({sized.alphabet}).")
+    cost, most = protocol.sections.cost, most_segments(protocol, address)
+    if cost is None:
+        click.echo(f"At most {most} segments go to a patient; [cost] would say what they cost.")
+        return
+    a_patient, patients = most * cost.segment, protocol.trial.planned_subjects
+    click.echo(
+        f"At most {most} segments go to a patient, at {cost.segment:.2f} {cost.currency}: {a_patient:.2f} a patient, "
+        f"{a_patient * patients:.2f} {cost.currency} for {patients}."
+    )
 
 
 def _print(protocol: Protocol) -> None:

@@ -18,7 +18,7 @@ from epro.settings import DEFAULT_TRIAL, Settings, read_settings, write_fresh_ke
 
 DEMO_EMAIL = "nurse@demo.example"
 LOGIN_FILE = "demo-login"
-CARRIER_ONLY_CONSOLE = {"carrier": "console", "twilio_base_url": ""}
+CARRIER_ONLY_CONSOLE = {"carrier": "console", "twilio_base_url": "", "smtp_host": ""}
 
 
 @click.command()
@@ -139,6 +139,7 @@ def _run_web_and_clock(settings: Settings) -> int:
         "EPRO_HOME": str(settings.home.resolve()),
         "EPRO_TRIAL": str(settings.trial),
         "EPRO_CARRIER": "console",
+        "EPRO_SMTP_HOST": "",
     }
     manager = Manager(Printer(sys.stdout))
     for name in ("serve", "clock"):

@@ -29,6 +29,8 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--eligible", is_flag=True, help="Every criterion of the trial file's checklist is met.")
 @click.option("--texts-allowed/--no-texts", required=True, help="The patient's permission to send her texts.")
 @click.option("--phone", help="Typed as people type it; asked for without showing it when given as '-'.")
+@click.option("--second-step", help="Year of birth or PIN, as the trial asks; '-' asks without showing it.")
+@click.option("--email", help="Where the trial also sends mails; asked for without showing it when given as '-'.")
 @click.option("--randomised-on", type=DAY)
 @click.option("--arm")
 @click.option("--json", "as_json", is_flag=True, help="Print the planned texts as JSON.")
@@ -41,6 +43,10 @@ def enrol(subject: str, strata: tuple[str, ...], as_json: bool, **given: object)
     house = released(open_house(read_settings()))
     if given["phone"] == "-":
         given["phone"] = click.prompt("Phone", hide_input=True, confirmation_prompt=True)
+    if given["second_step"] == "-":
+        given["second_step"] = click.prompt("Second step", hide_input=True, confirmation_prompt=True)
+    if given["email"] == "-":
+        given["email"] = click.prompt("E-mail", hide_input=True, confirmation_prompt=True)
     asked = Enrolment(
         subject=subject,
         site=str(given["site"]),
@@ -50,6 +56,8 @@ def enrol(subject: str, strata: tuple[str, ...], as_json: bool, **given: object)
         eligible=bool(given["eligible"]),
         texts_allowed=bool(given["texts_allowed"]),
         phone=given["phone"] or None,  # type: ignore[arg-type]
+        second_step=given["second_step"] or None,  # type: ignore[arg-type]
+        email=given["email"] or None,  # type: ignore[arg-type]
         randomised_on=_day(given["randomised_on"]),  # type: ignore[arg-type]
         arm=given["arm"] or None,  # type: ignore[arg-type]
     )
@@ -65,7 +73,7 @@ def import_(file: Path, as_json: bool) -> None:
     """Enrol every patient of a CSV file, or none and every reason.
 
     Columns: subject, site, language, consented_on, eligible, texts_allowed, the strata of the trial, and where they are
-    known phone, randomised_on, arm, zone.
+    known phone, second_step (year of birth or PIN, as the trial asks), randomised_on, arm, zone.
 
     Example: epro import patients.csv
     """

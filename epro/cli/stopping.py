@@ -8,16 +8,14 @@ from datetime import datetime
 
 import click
 
+from epro.acts.looking import looked
 from epro.acts.patients import known_patient
-from epro.cli.serving import released
+from epro.cli.serving import COMMAND, released
 from epro.opening import open_house
+from epro.queries.stopped import PERHAPS_LEFT, proof
 from epro.settings import read_settings
-from epro.store.database import reading
-from scheduler import ledger
+from epro.store.database import reading, writing
 from scheduler.ledger import Text
-
-MAY_STILL_LEAVE = ("planned", "claimed")
-PERHAPS_LEFT = ("unknown", "given_up")
 
 
 @click.command()
@@ -33,17 +31,18 @@ def stopped(subject: str, as_json: bool) -> None:
     house = released(open_house(read_settings()))
     with reading(house.engine) as connection:
         known_patient(connection, subject)
-        texts = ledger.rows(connection, subject)
-    pending = [text for text in texts if text.state in MAY_STILL_LEAVE]
-    left = [text for text in texts if text.left_at is not None and text.state != "claimed"]
+        found = proof(connection, subject)
+    with writing(house.engine) as connection:
+        looked(connection, "stopped", [subject], by=COMMAND, now=house.clock())
     if as_json:
-        click.echo(json.dumps({"subject": subject, "pending": len(pending), "left": [_named(text) for text in left]}))
+        left = [_named(text) for text in found.left]
+        click.echo(json.dumps({"subject": subject, "pending": found.pending, "left": left}))
     else:
-        click.echo(f"{subject}: {len(pending)} pending, {len(left)} left before")
-        for text in left:
+        click.echo(f"{subject}: {found.pending} pending, {len(found.left)} left before")
+        for text in found.left:
             at = text.left_at.astimezone(house.protocol.zone) if text.left_at else None
             click.echo(f"  {at:%Y-%m-%d %H:%M}  {text.visit} {text.step}  {_state(text)}")
-    sys.exit(1 if pending else 0)
+    sys.exit(1 if found.pending else 0)
 
 
 def _named(text: Text) -> dict[str, str | None]:

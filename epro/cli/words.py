@@ -6,10 +6,15 @@ import errno
 
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+from epro.acts.restoring import SendingIsOff
+from epro.acts.trial import NotAmended
+from epro.backups import BackupRefused
 from epro.opening import NotReadyForLive
 from epro.refusals import NoSuchPatient, Refusal
 from epro.settings import SettingsRefused
 from epro.store import database
+from epro.store.copying import CopyFailed
+from epro.versions import NoTrial
 from questionnaires.located import Refused
 from scheduler.alone import AnotherSender, InsideWebServer
 
@@ -18,9 +23,14 @@ SAID_IN_WORDS = (
     Refusal,
     SettingsRefused,
     NotReadyForLive,
+    NotAmended,
+    NoTrial,
+    SendingIsOff,
     database.DatabaseUnavailable,
     AnotherSender,
     InsideWebServer,
+    BackupRefused,
+    CopyFailed,
 )
 NO_TABLE = ("no such table", "does not exist")
 

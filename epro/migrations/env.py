@@ -5,6 +5,7 @@ from typing import Any, Literal
 from alembic import context
 
 from epro.store.migrating import TABLES
+from epro.store.sealing import seal, unseal
 from scheduler.instants import Instant
 
 
@@ -24,4 +25,7 @@ context.configure(
     render_item=written,
 )
 with context.begin_transaction():
+    unseal(context.get_bind())
     context.run_migrations()
+    if not context.is_offline_mode() and context.get_bind().dialect.has_table(context.get_bind(), "audit"):
+        seal(context.get_bind())

@@ -53,9 +53,9 @@ def has_an_answer() -> ColumnElement[bool]:
     )
 
 
-def items_of(protocol: Protocol, visit: str) -> int:
-    """How many items a visit asks, over all its questionnaires."""
-    return sum(len(protocol.instruments[code].items) for code in protocol.schedule.visits[visit].instruments)
+def items_of(protocol: Protocol, visit: str, version: int) -> int:
+    """How many items a visit asks under a version of the trial file, over all its questionnaires."""
+    return sum(len(protocol.instruments[code].items) for code in protocol.visit(visit, version).instruments)
 
 
 def _is_current(answer: type[Answer]) -> ColumnElement[bool]:

@@ -22,12 +22,12 @@ from epro.protocol import CONSENT, RANDOMISATION, Protocol
 from epro.store import facts
 from epro.store.database import reading
 from epro.store.facts import Facts
-from epro.store.models import Allocation, Answer, Assessment, Form
+from epro.store.models import Allocation, Answer, Assessment, Form, never_planned
 from questionnaires.branching import State, states
 from questionnaires.catalogue import file_of
 from questionnaires.definition import Instrument
 
-ALIVE = (CONSENT, RANDOMISATION, facts.SURGERY, facts.PROGRESSION, facts.SEEN_ALIVE, facts.WITHDRAWAL)
+ALIVE = (*facts.SIGNS_OF_LIFE, facts.WITHDRAWAL)
 AFTER_RANDOMISATION = "after_randomisation"
 NOT_APPLICABLE = "not_applicable"
 
@@ -93,10 +93,11 @@ def _forms(connection: Connection, protocol: Protocol, known: dict[str, Facts], 
         )
     }
     rows = []
-    for assessment in connection.execute(select(Assessment.__table__).order_by(Assessment.subject, Assessment.due_on)):
+    planned = select(Assessment.__table__).where(~never_planned())
+    for assessment in connection.execute(planned.order_by(Assessment.subject, Assessment.due_on)):
         patient = known[assessment.subject]
-        state = state_of(assessment, now, patient.enrolled_at)
-        visit = protocol.schedule.visits[assessment.visit]
+        state = state_of(assessment, now, patient.enrolled_at, patient.ended_at)
+        visit = protocol.visit(assessment.visit, assessment.schedule_version)
         for instrument in visit.instruments:
             form = started.get((assessment.id, instrument))
             rows.append(

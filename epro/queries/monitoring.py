@@ -1,8 +1,8 @@
 """How many of the forms that were expected came, by visit and site? Never by arm.
 
-Counted are the assessments whose window is over or that were submitted, of patients who were in the study when they
-were due. Received means at least one answer when the window closed; complete (submitted) and unfinished are counted
-apart. A window that closed before its patient was in the system counts nowhere.
+Counted are the assessments whose window is over, by its days or by death or withdrawal, or that were submitted, of
+patients who were in the study when they were due. Received means at least one answer when the window closed; complete
+(submitted) and unfinished are counted apart. A window that closed before its patient was in the system counts nowhere.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, and_, func, or_, select
 
 from epro.protocol import Protocol
 from epro.queries.answered import has_an_answer
+from epro.store import facts
 from epro.store.models import Assessment, Patient
 
 
@@ -65,7 +66,7 @@ def completion(
     connection: Connection, protocol: Protocol, now: datetime, *, sites: Collection[str] | None = None
 ) -> Completion:
     """The table for these sites (None = all), in one statement."""
-    is_over = or_(Assessment.completed_at.is_not(None), Assessment.closes_at <= now)
+    is_over = or_(Assessment.completed_at.is_not(None), Assessment.closes_at <= now, facts.has_ended())
     before_system = and_(
         Assessment.completed_at.is_(None), Assessment.started_at.is_(None), Assessment.closes_at <= Patient.enrolled_at
     )
@@ -92,7 +93,7 @@ def completion(
     )
     cells = {(row.visit, row.site): Count(row.expected, row.complete, row.unfinished) for row in rows}
     shown = tuple(site for site in protocol.sites if sites is None or site in sites)
-    return Completion(tuple(protocol.schedule.visits), shown, cells)
+    return Completion(tuple(protocol.visits), shown, cells)
 
 
 def _sum(counts: Iterable[Count]) -> Count:

@@ -10,7 +10,7 @@ from typing import Protocol as Shape
 from epro.store.facts import Facts
 from scheduler import arrows
 
-NO_PERMISSION, OPTED_OUT, NO_NUMBER = "no_permission", "opted_out", "no_number"
+NO_PERMISSION, OPTED_OUT, NO_NUMBER, FAILS = "no_permission", "opted_out", "no_number", "fails"
 MISCARRIED = frozenset({arrows.UNDELIVERED, arrows.REFUSED, arrows.UNKNOWN, arrows.GIVEN_UP})
 NOT_YET_SENT = frozenset({arrows.CLAIMED, arrows.WITHHELD})
 
@@ -54,12 +54,16 @@ def sending_of(texts: Sequence[TextRow]) -> Sending:
         last_at=_moment(last) if last else None,
         last_code=last.code if last else None,
         next_at=next_at,
-        impossible=not tried and next_at is None and any(text.state == arrows.NOT_SENDABLE for text in texts),
+        impossible=not tried
+        and next_at is None
+        and any(text.state == arrows.NOT_SENDABLE and text.send_at is None for text in texts),
     )
 
 
 def why_unreachable(patient: Facts, sending: Sending, *, started: bool) -> tuple[str, ...]:
     """Why no text reaches this patient for this form; empty when one does, or when she has begun it all the same."""
+    if patient.denied:
+        return (patient.denied,)
     if started:
         return ()
     standing = [
@@ -67,15 +71,22 @@ def why_unreachable(patient: Facts, sending: Sending, *, started: bool) -> tuple
         for reason, holds in (
             (NO_PERMISSION, not patient.texts_allowed),
             (OPTED_OUT, patient.opted_out),
-            (NO_NUMBER, patient.contact is None),
+            (NO_NUMBER, not patient.contacts),
         )
         if holds
     ]
-    if standing:
+    if standing and not patient.channels:
         return tuple(standing)
     if sending.last_state is not None and sending.last_state in MISCARRIED:
         return (sending.last_state,)
+    if not patient.channels and any(patient.fails(channel) for channel in patient.contacts):
+        return (FAILS,)
     return (arrows.NOT_SENDABLE,) if sending.impossible else ()
+
+
+def _has_no_moment(text: TextRow) -> bool:
+    """Not one that waits for a sign of life: it has its moment."""
+    return text.state == arrows.NOT_SENDABLE and text.send_at is None
 
 
 def _moment(text: TextRow) -> datetime:

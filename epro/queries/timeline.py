@@ -8,19 +8,19 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from epro.assessments import COMPLETED, OPEN, STARTED, answered_after_randomisation, is_open, state_of
+from epro.assessments import COMPLETED, answered_after_randomisation, is_open, state_of
 from epro.protocol import RANDOMISATION, Protocol
 from epro.queries.answered import NOTHING, Answered, answered, items_of
 from epro.queries.reach import Sending, sending_of, why_unreachable
 from epro.refusals import NoSuchPatient
 from epro.store import facts
 from epro.store.facts import Facts
-from epro.store.models import Allocation, Assessment, Form, Patient, PatientEvent
+from epro.store.models import Allocation, Assessment, Form, Patient, PatientEvent, never_planned
+from epro.versions import awaiting_consent, versions_of
 from scheduler import arrows, ledger
 from scheduler.ledger import Text
 
 STILL_TO_LEAVE = (arrows.PLANNED, arrows.CLAIMED)
-STOPPED = "stopped"  # a window that is open still, of a patient who died or withdrew
 FALLEN_AWAY = (arrows.CANCELLED, arrows.SUPERSEDED)
 MOST_FOUND = 50
 
@@ -35,7 +35,7 @@ class Visit:
     last_on: date
     opens_at: datetime
     closes_at: datetime
-    state: str  # one of `assessments.STATES`, or STOPPED
+    state: str  # one of `assessments.STATES`
     open: bool
     started_at: datetime | None
     completed_at: datetime | None
@@ -65,6 +65,7 @@ class Recorded:
     reported_at: datetime
     by: str
     reason: str | None
+    value: str | None  # of a pause the day on which texts go again, of a consent the version
     corrects: int | None
 
 
@@ -74,6 +75,8 @@ class Timeline:
     visits: tuple[Visit, ...]
     recorded: tuple[Recorded, ...]
     pending: int  # texts still to leave
+    paused_until: date | None  # the first day on which texts go again
+    awaits_consent_to: tuple[int, ...]  # versions of the trial
     why_unreachable: tuple[str, ...]  # as `queries.reach` says it, of the form that is open or of her in general
 
 
@@ -91,6 +94,8 @@ def timeline(connection: Connection, protocol: Protocol, subject: str, now: date
         visits=tuple(visits),
         recorded=tuple(_recorded(connection, subject)),
         pending=sum(text.state in STILL_TO_LEAVE for text in texts),
+        paused_until=patient.paused_until(now.astimezone(protocol.zone).date()),
+        awaits_consent_to=tuple(version.n for version in awaiting_consent(versions_of(connection), patient)),
         why_unreachable=why_unreachable(patient, sending, started=bool(current and current.started_at)),
     )
 
@@ -128,11 +133,12 @@ def _visits(
     )
     mode_of = {row.assessment: row.mode for row in modes}
     randomised = patient.events.get(RANDOMISATION)
-    rows = connection.execute(select(Assessment.__table__).where(mine).order_by(Assessment.due_on, Assessment.id))
+    planned = (mine, ~never_planned())
+    rows = connection.execute(select(Assessment.__table__).where(*planned).order_by(Assessment.due_on, Assessment.id))
     visits = []
     for row in rows:
-        baseline = protocol.schedule.visits[row.visit].baseline
-        state = state_of(row, now, patient.enrolled_at)
+        baseline = protocol.visit(row.visit, row.schedule_version).baseline
+        state = state_of(row, now, patient.enrolled_at, patient.ended_at)
         visits.append(
             Visit(
                 code=row.visit,
@@ -141,7 +147,7 @@ def _visits(
                 last_on=(row.closes_at - timedelta(microseconds=1)).astimezone(protocol.zone).date(),
                 opens_at=row.opens_at,
                 closes_at=row.closes_at,
-                state=STOPPED if patient.ended and state in (OPEN, STARTED) else state,
+                state=state,
                 open=is_open(row, now) and patient.ended is None,
                 started_at=row.started_at,
                 completed_at=row.completed_at,
@@ -151,7 +157,7 @@ def _visits(
                 and answered_after_randomisation(row.completed_at, randomised.on, protocol.zone),
                 mode=mode_of.get(row.id),
                 answered=counted.get(row.id, NOTHING),
-                items=items_of(protocol, row.visit),
+                items=items_of(protocol, row.visit, row.schedule_version),
                 texts=tuple(text for text in texts if text.visit == row.visit),
             )
         )

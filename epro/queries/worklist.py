@@ -7,7 +7,7 @@ patients, they are read in a constant number of statements.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -61,6 +61,7 @@ class Worklist:
     due: tuple[Row, ...]
     unreachable: tuple[Unreachable, ...]
     done: tuple[Row, ...]
+    paused: Mapping[str, date]  # patients whose texts rest, and until when
 
 
 def worklist(
@@ -83,6 +84,7 @@ def worklist(
         due=tuple(row for row in is_open if row.due_on >= today),
         unreachable=tuple(_unreachable(waiting, known)),
         done=tuple(sorted((row for row in rows if row.completed_at), key=_completed, reverse=True)),
+        paused={subject: until for subject, one in known.items() if (until := one.paused_until(today))},
     )
 
 
@@ -128,7 +130,7 @@ def _rows(
             subject=row.subject,
             site=row.site,
             visit=row.visit,
-            baseline=protocol.schedule.visits[row.visit].baseline,
+            baseline=protocol.visit(row.visit, row.schedule_version).baseline,
             due_on=row.due_on,
             last_on=last_on,
             days_left=(last_on - today).days,
@@ -138,7 +140,7 @@ def _rows(
             started_at=row.started_at,
             completed_at=row.completed_at,
             answered=counted.get(row.id, NOTHING),
-            items=items_of(protocol, row.visit),
+            items=items_of(protocol, row.visit, row.schedule_version),
             sending=sendings[row.subject, row.visit],
         )
 

@@ -245,7 +245,7 @@ class Player:
                 ).scalar_one()
                 nurse = self._nurse(patient)
                 with entry(connection, chain=patient["site"], action="tablet handed over", by=nurse, at=now) as opened:
-                    token = links.issue_on_tablet(opened, assessment, now)
+                    token = links.issue(opened, assessment, links.TABLET, now)
             self._sitting(patient["subject"], visit, token)(now)
 
         return happen
@@ -278,6 +278,7 @@ class Player:
                         connection,
                         self.house.protocol,
                         opened,
+                        who=links.SELF,
                         now=now + timedelta(minutes=float(plan.minutes_on_form)),
                     )
             if pauses:

@@ -76,7 +76,7 @@ def seed(
             email=email,
             name="Demo nurse",
             role="nurse",
-            sites=[],
+            sites=list(house.protocol.sites),
             password=password,
             by=REHEARSAL,
             now=start,

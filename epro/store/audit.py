@@ -16,22 +16,31 @@ import hashlib
 import json
 import secrets
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, Table, insert, select, text, update
 
-from epro.store.models import Audit, AuditValue, Base, table_of
+from epro.store import locks
+from epro.store.models import Assessment, Audit, AuditValue, Base, Form, table_of
 
 TRIAL_CHAIN = "trial"  # the chain of what belongs to no site
+ACCOUNTS_CHAIN = "accounts"  # the chain of who may sign in, and who did
 GENESIS = "0" * 64
+PATIENT = "patient"
+OWNERS = ("subject", "form", "assessment")  # columns by which a row belongs to a patient, the shortest way first
 UNAUDITED = {
+    "code_word": {"word"},
     "contact": {"address", "address_hash"},
     "reply": {"body", "address_hash"},
-    "staff_user": {"password", "fs_uniquifier"},
+    "staff_user": {"password", "fs_uniquifier", "totp_secret", "totp_counter"},
+    "staff_passkey": {"credential", "public_key", "sign_count"},
+    "staff_recovery_code": {"code_hash"},
+    "second_step": {"hash"},
+    "card": {"code", "code_hash"},
 }
 
 
@@ -53,12 +62,15 @@ class Entry:
     """The changes of one act, gathered as they are made."""
 
     connection: Connection
+    chain: str
+    action: str
     by: Actor
     at: datetime
     reason: str | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     changes: list[list[str | None]] = field(default_factory=list)
     values: list[dict[str, str]] = field(default_factory=list)
+    owners: dict[str, set[Any]] = field(default_factory=dict)  # by subject, form or assessment: whose rows it touched
 
     def insert(self, model: type[Base], **values: Any) -> Any:
         """Add one row and tell of it. Returns its primary key (a tuple when it has several columns)."""
@@ -66,31 +78,47 @@ class Entry:
 
     def insert_all(self, model: type[Base], rows: Sequence[dict[str, Any]]) -> list[Any]:
         """Add several rows in one statement and tell of each. Returns their primary keys in the same order."""
+        locks.refuse_to_add(self, model, rows)
         table = table_of(model)
         statement = insert(table).returning(*table.primary_key.columns, sort_by_parameter_order=True)
         keys = [tuple(key) for key in self.connection.execute(statement, [{**row, "entry": self.id} for row in rows])]
         hidden = UNAUDITED.get(model.__tablename__, set())
         for key, row in zip(keys, rows, strict=True):
+            self._belongs(row)
             told = {column: value for column, value in row.items() if column not in hidden}
             self._tell(model, key, "*", None, told)
         return [key[0] if len(key) == 1 else key for key in keys]
 
     def update(self, model: type[Base], key: Any, **values: Any) -> bool:
-        """Change the columns of one row that differ, and tell of each. Returns whether anything differed."""
+        """Change the columns of one row that differ, and tell of each. Returns whether anything differed.
+
+        Of a column that the trail may not hold it is told that it changed, and not from what to what.
+        """
         table = table_of(model)
         columns = table.primary_key.columns
         keys = key if isinstance(key, tuple) else (key,)
         here = [column == part for column, part in zip(columns, keys, strict=True)]
-        named = [table.c[name] for name in values]
+        named = [table.c[name] for name in dict.fromkeys((*values, *_owning(table)))]
         before = self.connection.execute(select(*named).where(*here)).one()._mapping
         changed = {name: value for name, value in values.items() if before[name] != value}
         if changed:
+            locks.refuse_to_change(self, model, key, changed)
+            self._belongs(dict(before))
             self.connection.execute(update(table).where(*here).values(**changed, entry=self.id))
             hidden = UNAUDITED.get(model.__tablename__, set())
             for name, value in changed.items():
-                if name not in hidden:
-                    self._tell(model, keys, name, before[name], value)
+                self._tell(model, keys, name, *((None, None) if name in hidden else (before[name], value)))
         return bool(changed)
+
+    def note(self, table: str, row: str, column: str, value: Any) -> None:
+        """Tell of something that stands in no row of its own."""
+        self.changes.append([table, row, column, None, self._digest(value)])
+
+    def _belongs(self, row: Mapping[str, Any]) -> None:
+        for owner in OWNERS:
+            if row.get(owner) is not None:
+                self.owners.setdefault(owner, set()).add(row[owner])
+                return
 
     def _tell(self, model: type[Base], key: tuple[Any, ...], column: str, old: Any, new: Any) -> None:
         row = "/".join(str(part) for part in key)
@@ -107,16 +135,45 @@ class Entry:
 
 @contextmanager
 def entry(
-    connection: Connection, *, chain: str, action: str, by: Actor, at: datetime, reason: str | None = None
+    connection: Connection,
+    *,
+    chain: str,
+    action: str,
+    by: Actor,
+    at: datetime,
+    reason: str | None = None,
+    subject: str | None = None,
 ) -> Iterator[Entry]:
-    """Open an entry for one act. It is written when the block ends without an error, and tells what it changed."""
-    opened = Entry(connection, by, at, reason)
+    """Open an entry for one act. It is written when the block ends without an error, and tells what it changed.
+
+    subject: the patient it concerns; None = the one whose rows it changed.
+    """
+    opened = Entry(connection, chain, action, by, at, reason)
     yield opened
-    _close(opened, chain, action)
+    _close(opened, subject or _subject_of(opened))
 
 
-def _close(entry: Entry, chain: str, action: str) -> None:
-    connection = entry.connection
+def _owning(table: Table) -> list[str]:
+    """The columns of a table by which its rows belong to a patient."""
+    return [name for name in OWNERS if name in table.columns]
+
+
+def _subject_of(entry: Entry) -> str | None:
+    """The one patient whose rows an entry changed; None = nobody, or several."""
+    if entry.by.role == PATIENT:
+        return entry.by.name
+    found: set[str] = set(entry.owners.get("subject", ()))
+    assessments = select(Assessment.subject).distinct()
+    if forms := entry.owners.get("form"):
+        of_forms = assessments.join(Form, Form.assessment == Assessment.id).where(Form.id.in_(forms))
+        found |= set(entry.connection.execute(of_forms).scalars())
+    if ids := entry.owners.get("assessment"):
+        found |= set(entry.connection.execute(assessments.where(Assessment.id.in_(ids))).scalars())
+    return found.pop() if len(found) == 1 else None
+
+
+def _close(entry: Entry, subject: str | None) -> None:
+    connection, chain = entry.connection, entry.chain
     if connection.dialect.name == "postgresql":  # SQLite's transaction already holds the only write lock
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:chain))"), {"chain": f"epro audit {chain}"})
     last = connection.execute(
@@ -131,8 +188,10 @@ def _close(entry: Entry, chain: str, action: str) -> None:
         "role": entry.by.role,
         "channel": entry.by.channel,
         "request": entry.by.request,
-        "action": action,
+        "subject": subject,
+        "action": entry.action,
         "reason": entry.reason,
+        "why": entry._digest(entry.reason),
         "changes": entry.changes,
         "previous": last.hash if last else GENESIS,
     }
@@ -141,7 +200,15 @@ def _close(entry: Entry, chain: str, action: str) -> None:
     connection.execute(insert(Audit), {**row, "hash": hash_of(row)})
 
 
-HASHED = ("chain", "seq", "id", "at", "actor", "role", "channel", "request", "action", "reason", "changes")
+def tell_of_a_refusal(connection: Connection, tried: Entry) -> None:
+    """Put into the trail that an act was refused because its data are locked; nothing of what it would have written."""
+    action = f"refused, data are locked: {tried.action}"
+    subject = tried.by.name if tried.by.role == PATIENT else None
+    with entry(connection, chain=tried.chain, action=action, by=tried.by, at=tried.at, subject=subject):
+        pass
+
+
+HASHED = ("chain", "seq", "id", "at", "actor", "role", "channel", "request", "subject", "action", "why", "changes")
 
 
 def hash_of(row: Any) -> str:
@@ -157,6 +224,6 @@ def canonical(value: Any) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
-    if isinstance(value, date):
+    if isinstance(value, (date, time)):
         return value.isoformat()
     raise TypeError(f"the audit trail cannot hold a {type(value).__name__}")

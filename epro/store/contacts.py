@@ -1,4 +1,4 @@
-"""How is a phone number read, kept out of sight, and found again?
+"""How is a phone number or an e-mail address read, kept out of sight, and found again?
 
 An address is stored encrypted (Fernet, keys from the environment, several at a time so that they can rotate: the first
 writes, all of them read) beside a keyed hash by which an incoming text finds its patient.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import phonenumbers
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from phonenumbers import PhoneNumberType
 
 from epro.refusals import N_
@@ -23,6 +24,20 @@ SET_ASIDE_FOR_FICTION = {"SE": "070-174 06 05"}  # 070-174 06 05 to 99, Swedish 
 NOT_A_NUMBER = N_("This is not a phone number. Type it like %(example)s, or with + and country code.")
 NO_SUCH_NUMBER = N_("No such phone number exists: too short, too long or mistyped. A mobile is like %(example)s.")
 NO_TEXTS = N_("This number is not a mobile and cannot receive texts. A mobile is like %(example)s.")
+
+
+NOT_AN_EMAIL = N_("This is not an e-mail address. Type it like name@example.org, without å, ä, ö.")
+EMAIL = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
+LONGEST_EMAIL = 254  # RFC 5321, section 4.5.3.1.3
+
+
+class NotAnEmail(ValueError):
+    """The text cannot be an e-mail address. `message` is a sentence to translate; it does not repeat it."""
+
+    message = NOT_AN_EMAIL
+
+    def __init__(self) -> None:
+        super().__init__(self.message)
 
 
 class NotAMobile(ValueError):
@@ -50,6 +65,21 @@ def parse_mobile(typed: str, country: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def parse_email(typed: str) -> str:
+    """The address, its domain in small letters. Raises NotAnEmail, which never holds it."""
+    typed = typed.strip()
+    if not EMAIL.fullmatch(typed) or len(typed) > LONGEST_EMAIL or ".." in typed or typed[0] == "." or ".@" in typed:
+        raise NotAnEmail
+    local, _, domain = typed.rpartition("@")
+    return f"{local}@{domain.lower()}"
+
+
+def masked(address: str) -> str:
+    """Enough of an address to know it again, and too little to use it."""
+    local, at, domain = address.rpartition("@")
+    return f"{local[0]}•••@{domain}" if at else f"••• {address[-2:]}"
+
+
 def _example(country: str) -> str:
     if country in SET_ASIDE_FOR_FICTION:
         return SET_ASIDE_FOR_FICTION[country]
@@ -69,6 +99,14 @@ class Cipher:
     def decrypt(self, secret: str) -> str:
         """Raises cryptography's InvalidToken when none of the keys wrote it."""
         return self._fernet.decrypt(secret.encode()).decode()
+
+    def reads(self, secret: str) -> bool:
+        """Whether one of the keys wrote it."""
+        try:
+            self._fernet.decrypt(secret.encode())
+        except InvalidToken:
+            return False
+        return True
 
     def rotate(self, secret: str) -> str:
         """The same text under the first key."""

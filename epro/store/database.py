@@ -6,13 +6,19 @@ in the middle; one that only reads says so (`reading`) and waits for nobody.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
+
+from epro.store.audit import canonical, tell_of_a_refusal
+from epro.store.locks import LockedData
 
 BUSY_TIMEOUT_MS = 10_000
 SQLITE_PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "recursive_triggers=ON")
@@ -29,10 +35,18 @@ def open_engine(url: str, *, durable: bool = True) -> Engine:
         address = address.set(drivername="postgresql+psycopg")
     sqlite = address.get_backend_name() == "sqlite"
     options: dict[str, Any] = {} if sqlite else {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10}
-    engine = create_engine(address, hide_parameters=True, **options)
+    engine = create_engine(address, hide_parameters=True, json_serializer=canonical, **options)
     if sqlite:
+        _keep_from_others(address.database)
         _prepare_sqlite(engine, "FULL" if durable else "OFF")
     return engine
+
+
+def _keep_from_others(file: str | None) -> None:
+    """A new file is its owner's alone; SQLite gives the files beside it the same rights."""
+    if file and file != ":memory:":
+        with suppress(OSError):  # told in words when it is first used
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
@@ -50,9 +64,25 @@ def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that may write: committed at the end, undone as a whole when anything raises."""
-    with engine.begin() as connection:
-        yield connection
+    """A transaction that may write: committed at the end, undone as a whole when anything raises.
+
+    That somebody tried to change what is locked is then put into the trail.
+    """
+    try:
+        with _turn(engine), engine.begin() as connection:
+            yield connection
+    except LockedData as refused:
+        with _turn(engine), engine.begin() as connection:
+            tell_of_a_refusal(connection, refused.tried)
+        raise
+
+
+_turns: WeakKeyDictionary[Engine, Lock] = WeakKeyDictionary()
+
+
+def _turn(engine: Engine) -> AbstractContextManager[Any]:
+    """SQLite takes one writer. Those of one process queue here: one that waits inside the driver stops them all."""
+    return _turns.setdefault(engine, Lock()) if engine.dialect.name == "sqlite" else nullcontext()
 
 
 @contextmanager

@@ -5,26 +5,39 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, Connection, exists, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from epro.store.models import Assessment, Contact, Patient, PatientEvent
+from scheduler.ports import CHANNELS, EMAIL, SMS
+from scheduler.waiting import Pause, Sign
 
 CONSENT, RANDOMISATION, SURGERY, PROGRESSION = "consent", "randomisation", "surgery", "progression"
+DISCHARGE = "discharge"  # from hospital
 DEATH, WITHDRAWAL = "death", "withdrawal"
 TEXTS_ALLOWED, TEXTS_REFUSED = "texts_allowed", "texts_refused"
 OPTED_OUT, OPTED_IN = "opted_out", "opted_in"
+FAILS = {SMS: "sms_fails", EMAIL: "email_fails"}  # what is sent there does not arrive; holds until a new address
 SEEN_ALIVE = "seen_alive"
 ASKED_LATER = "asked_later"  # to be reminded once more, the day after
+NOT_ME, WRONG_NUMBER = "not_me", "wrong_number"  # said by somebody who opened a link
+PAUSED, PAUSE_ENDED = "paused", "pause_ended"  # no texts from a day on; value: the first day on which they go again
+CONSENTED_ANEW = "consented_anew"  # to an amended trial; value: the version
+UNDONE = "undone"  # the event that it corrects never happened
+SIGNS_OF_LIFE = frozenset(
+    {CONSENT, RANDOMISATION, SURGERY, DISCHARGE, PROGRESSION, SEEN_ALIVE, ASKED_LATER, CONSENTED_ANEW}
+)
 
 
 @dataclass(frozen=True)
 class Happened:
-    """The current word on one kind of event."""
+    """One event that stands: neither undone nor replaced by a correction."""
 
     id: int
+    kind: str
     on: date
     reported_at: datetime
     value: str | None
@@ -32,8 +45,20 @@ class Happened:
 
 
 @dataclass(frozen=True)
+class InUse:
+    """An address in use, by its row."""
+
+    id: int
+    from_at: datetime
+
+
+@dataclass(frozen=True)
 class Facts:
-    """One patient as known now. Holds no address."""
+    """One patient as known now. Holds no address.
+
+    events: the current word on each kind. standing: every event that stands, in the order they were made known.
+    reached_from: since when there has been an address. answered_at: when she opened or submitted a form.
+    """
 
     subject: str
     site: str
@@ -42,8 +67,11 @@ class Facts:
     enrolled_at: datetime
     strata: Mapping[str, str]
     events: Mapping[str, Happened]
-    contact: int | None
+    contacts: Mapping[str, InUse]  # by channel
     completed: frozenset[str] = field(default_factory=frozenset)
+    standing: tuple[Happened, ...] = ()
+    reached_from: datetime | None = None
+    answered_at: tuple[datetime, ...] = ()
 
     @property
     def anchors(self) -> dict[str, date]:
@@ -62,6 +90,65 @@ class Facts:
         return min(ends) if ends else None
 
     @property
+    def ended_at(self) -> datetime | None:
+        """The beginning of the day of death or withdrawal, where she lives."""
+        return datetime.combine(self.ended.on, time(0), ZoneInfo(self.zone)).astimezone(UTC) if self.ended else None
+
+    @property
+    def consented_anew_on(self) -> tuple[date, ...]:
+        """The days on which she consented to an amended trial."""
+        return tuple(event.on for event in self.standing if event.kind == CONSENTED_ANEW)
+
+    @property
+    def recorded_pauses(self) -> tuple[Pause, ...]:
+        """The pauses that staff recorded, each up to the day on which it was ended."""
+        pauses: list[Pause] = []
+        for event in self.standing:
+            if event.kind == PAUSED and event.value:
+                pauses.append(Pause(event.on, date.fromisoformat(event.value)))
+            elif event.kind == PAUSE_ENDED:
+                pauses = [replace(one, until_on=min(one.until_on, max(one.from_on, event.on))) for one in pauses]
+        return tuple(pauses)
+
+    @property
+    def pauses(self) -> tuple[Pause, ...]:
+        """With the times before there was a number, or a permission: what fell into them goes once, when there is."""
+        return (*self.recorded_pauses, *self._without_number(), *self._without_permission())
+
+    def paused_until(self, on: date) -> date | None:
+        """The first day on which texts go again, when they are paused on this day."""
+        return max((one.until_on for one in self.recorded_pauses if one.from_on <= on < one.until_on), default=None)
+
+    @property
+    def signs(self) -> tuple[Sign, ...]:
+        """Every day on which she is known to have been alive."""
+        enrolled_on = self.day_of(self.enrolled_at)
+        told = (Sign(one.on, self.day_of(one.reported_at)) for one in self.standing if one.kind in SIGNS_OF_LIFE)
+        answered = (Sign(on, on) for on in map(self.day_of, self.answered_at))
+        return (Sign(enrolled_on, enrolled_on), *told, *answered)
+
+    def day_of(self, at: datetime) -> date:
+        """The calendar day where she lives."""
+        return at.astimezone(ZoneInfo(self.zone)).date()
+
+    def _without_number(self) -> list[Pause]:
+        since = self.reached_from and self.day_of(self.reached_from)
+        return [Pause(date.min, since)] if since and since > self.day_of(self.enrolled_at) else []
+
+    def _without_permission(self) -> list[Pause]:
+        pauses, refused_on = [], None
+        for n, event in enumerate(one for one in self.standing if one.kind in (TEXTS_ALLOWED, TEXTS_REFUSED)):
+            day = self.day_of(event.reported_at)
+            if event.kind == TEXTS_REFUSED:
+                refused_on = refused_on or (day if n else date.min)
+            elif refused_on and refused_on < day:
+                pauses.append(Pause(refused_on, day))
+                refused_on = None
+            else:
+                refused_on = None
+        return pauses
+
+    @property
     def later_on(self) -> date | None:
         """The day for which she asked to be reminded again."""
         asked = self.events.get(ASKED_LATER)
@@ -72,12 +159,43 @@ class Facts:
         return self._latest(TEXTS_ALLOWED, TEXTS_REFUSED) == TEXTS_ALLOWED
 
     @property
+    def stopped(self) -> frozenset[str]:
+        """The channels that she ended by STOP, and has not begun again."""
+        ended: frozenset[str] = frozenset()
+        for event in self.standing:
+            if event.kind == OPTED_OUT:
+                ended |= channels_named(event.value)
+            elif event.kind == OPTED_IN:
+                ended -= channels_named(event.value)
+        return ended
+
+    @property
     def opted_out(self) -> bool:
-        return self._latest(OPTED_OUT, OPTED_IN) == OPTED_OUT
+        """Whether she ended every channel by which she could be reached."""
+        return bool(self.stopped) and self.stopped >= (set(self.contacts) or {SMS})
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """Those by which she may be reached now, and that are not known to fail."""
+        if not self.texts_allowed or self.ended is not None:
+            return frozenset()
+        return frozenset(channel for channel in self.contacts.keys() - self.stopped if not self.fails(channel))
+
+    @property
+    def denied(self) -> str | None:
+        """NOT_ME or WRONG_NUMBER, until she has been spoken to or has another number."""
+        if SMS not in self.contacts and WRONG_NUMBER in self.events:
+            return WRONG_NUMBER
+        return NOT_ME if self._latest(NOT_ME, SEEN_ALIVE, CONSENT) == NOT_ME else None
 
     @property
     def may_be_texted(self) -> bool:
-        return self.texts_allowed and not self.opted_out and self.contact is not None and self.ended is None
+        return bool(self.channels)
+
+    def fails(self, channel: str) -> bool:
+        """Whether what is sent to the address in use is known not to arrive."""
+        told, in_use = self.events.get(FAILS[channel]), self.contacts.get(channel)
+        return told is not None and in_use is not None and told.reported_at >= in_use.from_at
 
     def with_day(self, kind: str, on: date) -> Facts:
         """The same patient, had this event happened on another day."""
@@ -92,9 +210,9 @@ def facts_of(connection: Connection, subjects: Iterable[str] | None = None) -> d
     """The facts of these patients (None = all), in four statements however many they are."""
     wanted = None if subjects is None else sorted(set(subjects))
     patients = connection.execute(select(Patient.__table__).where(*_among(Patient.subject, wanted))).all()
-    events = _events(connection, wanted)
-    contacts = _contacts(connection, wanted)
-    completed = _completed(connection, wanted)
+    standing = _standing(connection, wanted)
+    contacts, reached_from = _contacts(connection, wanted)
+    completed, answered_at = _answered(connection, wanted)
     return {
         row.subject: Facts(
             subject=row.subject,
@@ -103,12 +221,23 @@ def facts_of(connection: Connection, subjects: Iterable[str] | None = None) -> d
             zone=row.zone,
             enrolled_at=row.enrolled_at,
             strata=row.strata,
-            events=events.get(row.subject, {}),
-            contact=contacts.get(row.subject),
-            completed=frozenset(completed.get(row.subject, ())),
+            events={event.kind: event for event in standing[row.subject]},
+            contacts=contacts.get(row.subject, {}),
+            completed=frozenset(completed[row.subject]),
+            standing=tuple(standing[row.subject]),
+            reached_from=reached_from.get(row.subject),
+            answered_at=tuple(answered_at[row.subject]),
         )
         for row in patients
     }
+
+
+def has_ended() -> ColumnElement[bool]:
+    """That a patient died or withdrew, as far as is known: the condition for statements about `Patient`."""
+    undoing = aliased(PatientEvent)
+    undone = exists().where(undoing.corrects == PatientEvent.id, undoing.kind == UNDONE)
+    ends = (PatientEvent.subject == Patient.subject, PatientEvent.kind.in_((DEATH, WITHDRAWAL)))
+    return exists().where(*ends, ~undone)
 
 
 def lock(connection: Connection, subject: str) -> None:
@@ -120,25 +249,48 @@ def _among(column: InstrumentedAttribute[str], wanted: Sequence[str] | None) -> 
     return [] if wanted is None else [column.in_(wanted)]
 
 
-def _events(connection: Connection, wanted: Sequence[str] | None) -> dict[str, dict[str, Happened]]:
-    """The latest word on each kind of event."""
-    found: dict[str, dict[str, Happened]] = defaultdict(dict)
+def channels_named(value: str | None) -> frozenset[str]:
+    """The channels that a STOP or START speaks of; every one where it names none."""
+    return frozenset(value.split(",")) if value else CHANNELS
+
+
+def _standing(connection: Connection, wanted: Sequence[str] | None) -> dict[str, list[Happened]]:
+    """Every event that was neither undone nor corrected. What corrected it may itself be undone: then it stands."""
     statement = select(PatientEvent.__table__).where(*_among(PatientEvent.subject, wanted)).order_by(PatientEvent.id)
-    for row in connection.execute(statement):
-        found[row.subject][row.kind] = Happened(row.id, row.happened_on, row.reported_at, row.value, row.reason)
+    rows = connection.execute(statement).all()
+    undone = {row.corrects for row in rows if row.kind == UNDONE}
+    replaced = {row.corrects for row in rows if row.id not in undone}
+    found: dict[str, list[Happened]] = defaultdict(list)
+    for row in rows:
+        if row.kind != UNDONE and row.id not in undone | replaced:
+            event = Happened(row.id, row.kind, row.happened_on, row.reported_at, row.value, row.reason)
+            found[row.subject].append(event)
     return found
 
 
-def _contacts(connection: Connection, wanted: Sequence[str] | None) -> dict[str, int]:
-    """The contact in use."""
-    in_use = (Contact.until_at.is_(None), *_among(Contact.subject, wanted))
-    rows = connection.execute(select(Contact.subject, Contact.id).where(*in_use).order_by(Contact.id))
-    return {row.subject: row.id for row in rows}
+def _contacts(
+    connection: Connection, wanted: Sequence[str] | None
+) -> tuple[dict[str, dict[str, InUse]], dict[str, datetime]]:
+    """The addresses in use, by channel, and since when there has been any."""
+    columns = (Contact.subject, Contact.kind, Contact.id, Contact.from_at, Contact.until_at)
+    rows = connection.execute(select(*columns).where(*_among(Contact.subject, wanted)).order_by(Contact.id)).all()
+    in_use: dict[str, dict[str, InUse]] = defaultdict(dict)
+    for row in rows:
+        if row.until_at is None:
+            in_use[row.subject][row.kind] = InUse(row.id, row.from_at)
+    return in_use, {row.subject: row.from_at for row in reversed(rows)}
 
 
-def _completed(connection: Connection, wanted: Sequence[str] | None) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
-    submitted = (Assessment.completed_at.is_not(None), *_among(Assessment.subject, wanted))
-    for row in connection.execute(select(Assessment.subject, Assessment.visit).where(*submitted)):
-        found[row.subject].add(row.visit)
-    return found
+def _answered(
+    connection: Connection, wanted: Sequence[str] | None
+) -> tuple[dict[str, set[str]], dict[str, list[datetime]]]:
+    """The visits that are completed, and when any was begun or submitted."""
+    completed: dict[str, set[str]] = defaultdict(set)
+    answered_at: dict[str, list[datetime]] = defaultdict(list)
+    touched = or_(Assessment.started_at.is_not(None), Assessment.completed_at.is_not(None))
+    columns = (Assessment.subject, Assessment.visit, Assessment.started_at, Assessment.completed_at)
+    for row in connection.execute(select(*columns).where(touched, *_among(Assessment.subject, wanted))):
+        if row.completed_at is not None:
+            completed[row.subject].add(row.visit)
+        answered_at[row.subject] += [at for at in (row.started_at, row.completed_at) if at is not None]
+    return completed, answered_at

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, MetaData
+from sqlalchemy import Connection, Engine, MetaData
 
 from epro.store.models import Base
 from scheduler import ledger
@@ -29,6 +29,15 @@ def revision_of(engine: Engine) -> str | None:
     """The revision the database stands at; None for an empty one."""
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_of_this_version(connection: Connection) -> bool:
+    return MigrationContext.configure(connection).get_current_revision() == newest_revision()
+
+
+def knows(revision: str) -> bool:
+    """Whether this version can bring a database of that revision to its own."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
 
 
 def newest_revision() -> str | None:

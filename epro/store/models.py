@@ -9,8 +9,19 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, cast
 
-from sqlalchemy import JSON, Boolean, ForeignKey, Index, MetaData, Table, Text, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from scheduler.instants import Instant
 
@@ -37,6 +48,7 @@ def _entry() -> ForeignKey:
     return ForeignKey("audit.id", deferrable=True, initially="DEFERRED")
 
 
+ERASED = ""  # in place of an address, its keyed hash, or the words of a reply
 Subject = Annotated[str, mapped_column(ForeignKey("patient.subject"))]
 Entry = Annotated[str, mapped_column(_entry(), index=True)]
 Serial = Annotated[int, mapped_column(primary_key=True, autoincrement=True)]
@@ -53,6 +65,18 @@ class TrialVersion(Base):
     from_on: Mapped[date]
     rule: Mapped[str]  # consent | amendment
     simulated: Mapped[bool] = mapped_column(Boolean)  # a database of invented patients
+    entry: Mapped[Entry]
+
+
+class Restored(Base):
+    """The database came back from a backup. Nothing is sent before `released_at`: what left since is not in it."""
+
+    __tablename__ = "restored"
+
+    id: Mapped[Serial]
+    backup_at: Mapped[datetime]
+    restored_at: Mapped[datetime]
+    released_at: Mapped[datetime | None]
     entry: Mapped[Entry]
 
 
@@ -102,7 +126,7 @@ class Contact(Base):
 
     id: Mapped[Serial]
     subject: Mapped[Subject] = mapped_column(index=True)
-    kind: Mapped[str]  # sms
+    kind: Mapped[str]  # sms | email
     address: Mapped[str] = mapped_column(Text)  # encrypted
     address_hash: Mapped[str] = mapped_column(index=True)  # keyed
     from_at: Mapped[datetime]
@@ -110,8 +134,56 @@ class Contact(Base):
     entry: Mapped[Entry]
 
 
+class SecondStep(Base):
+    """What a patient shows besides her link, as a keyed hash. Append only: the latest counts."""
+
+    __tablename__ = "second_step"
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject] = mapped_column(index=True)
+    kind: Mapped[str]  # birth_year | pin
+    hash: Mapped[str]
+    entry: Mapped[Entry]
+
+
+class Card(Base):
+    """The code on the card that a patient took home, encrypted, for a span of time."""
+
+    __tablename__ = "card"
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject] = mapped_column(index=True)
+    code: Mapped[str] = mapped_column(Text)  # encrypted, so that the card can be printed again
+    code_hash: Mapped[str] = mapped_column(index=True)  # keyed
+    from_at: Mapped[datetime]
+    until_at: Mapped[datetime | None]
+    entry: Mapped[Entry]
+
+
+class Miss(Base):
+    """A link, a code or a second step that was wrong. Kept for a day."""
+
+    __tablename__ = "miss"
+    __table_args__ = (Index("ix_miss_what_whom_at", "what", "whom", "at"),)
+
+    id: Mapped[Serial]
+    what: Mapped[str]
+    whom: Mapped[str]  # hashed: an address, or a patient
+    at: Mapped[datetime]
+
+
+class CodeWord(Base):
+    """The word by which a patient knows a text of ours, encrypted."""
+
+    __tablename__ = "code_word"
+
+    subject: Mapped[str] = mapped_column(ForeignKey("patient.subject"), primary_key=True)
+    word: Mapped[str] = mapped_column(Text)
+    entry: Mapped[Entry]
+
+
 class Reply(Base):
-    """A text that came in. Append only."""
+    """A text that came in. Its words and its sender can be erased, and nothing else of it changed."""
 
     __tablename__ = "reply"
 
@@ -126,7 +198,10 @@ class Reply(Base):
 
 
 class Assessment(Base):
-    """One patient at one visit, all its questionnaires. Windows are written by replanning alone."""
+    """One patient at one visit, all its questionnaires. Windows are written by replanning alone.
+
+    One that fell out of the plan before it was begun has an empty window: nothing is ever deleted.
+    """
 
     __tablename__ = "assessment"
     __table_args__ = (UniqueConstraint("subject", "visit"),)
@@ -145,6 +220,11 @@ class Assessment(Base):
     entry: Mapped[Entry]
 
 
+def never_planned() -> ColumnElement[bool]:
+    """That an assessment fell out of the plan before it was begun: its window is empty."""
+    return and_(Assessment.opens_at == Assessment.closes_at, Assessment.started_at.is_(None))
+
+
 class Form(Base):
     """One questionnaire of an assessment, with the words it was asked in."""
 
@@ -159,7 +239,7 @@ class Form(Base):
     wording_edition: Mapped[int]
     wording_sha256: Mapped[str]
     language: Mapped[str]
-    mode: Mapped[str]  # self | tablet
+    mode: Mapped[str]  # self | self_helped | proxy | not_said | tablet
     entry: Mapped[Entry]
 
 
@@ -201,7 +281,10 @@ class Link(Base):
 
 
 class Audit(Base):
-    """One act of one person, with every change it made. Append only; chained by hash within a site."""
+    """One act of one person, with every change it made, chained by hash within a site. Append only.
+
+    Its reason alone can be emptied: the chain holds its digest.
+    """
 
     __tablename__ = "audit"
 
@@ -213,8 +296,10 @@ class Audit(Base):
     role: Mapped[str]
     channel: Mapped[str]  # desk | phone | tablet | clock | carrier | command | import
     request: Mapped[str | None]
+    subject: Mapped[str | None] = mapped_column(index=True)  # whom it concerns; empty: nobody, or several
     action: Mapped[str] = mapped_column(index=True)
-    reason: Mapped[str | None]
+    reason: Mapped[str | None]  # can be redacted: the chain holds its digest
+    why: Mapped[str | None]  # the salted digest of the reason
     changes: Mapped[list[Any]]  # [table, row, column, old digest, new digest]
     previous: Mapped[str]
     hash: Mapped[str]
@@ -226,40 +311,160 @@ class AuditValue(Base):
     __tablename__ = "audit_value"
 
     digest: Mapped[str] = mapped_column(primary_key=True)
-    salt: Mapped[str]
-    value: Mapped[str] = mapped_column(Text)
+    salt: Mapped[str | None]
+    value: Mapped[str | None] = mapped_column(Text)  # both empty: redacted, as an entry tells
 
 
-class Role(Base):
-    """A role as Flask-Security knows it."""
+class Access(Base):
+    """A look at patients' data: who, when, by which page or export, and whose. Append only; hashed nightly."""
 
-    __tablename__ = "staff_role"
+    __tablename__ = "access"
 
     id: Mapped[Serial]
-    name: Mapped[str] = mapped_column(unique=True)
-    description: Mapped[str | None]
-    permissions: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str]
+    role: Mapped[str]
+    channel: Mapped[str]  # desk | command
+    request: Mapped[str | None]
+    what: Mapped[str]  # the page or the command
+    subjects: Mapped[list[Any]]
+    detail: Mapped[dict[str, Any]]  # of an export: row counts and the hash of what was written
+
+
+class Signature(Base):
+    """A name under one patient's record, or under a site's data up to a day. Append only."""
+
+    __tablename__ = "signature"
+
+    id: Mapped[Serial]
+    site: Mapped[str] = mapped_column(index=True)
+    subject: Mapped[str | None] = mapped_column(ForeignKey("patient.subject"), index=True)  # empty: a data cut
+    cut_on: Mapped[date | None]
+    meaning: Mapped[str]
+    name: Mapped[str]
+    email: Mapped[str]
+    role: Mapped[str]
+    signed_at: Mapped[datetime]
+    zone: Mapped[str]
+    version: Mapped[int]  # how many acts had made what was signed
+    last_answer: Mapped[int]  # the highest ids that were signed
+    last_event: Mapped[int]
+    sha256: Mapped[str]  # of what was signed, see `store.signed`
+    entry: Mapped[Entry]
+
+
+class DataLock(Base):
+    """A site's data up to a day, closed to changes or opened again, under a signature. Append only."""
+
+    __tablename__ = "data_lock"
+
+    id: Mapped[Serial]
+    site: Mapped[str] = mapped_column(index=True)
+    cut_on: Mapped[date]
+    locked: Mapped[bool] = mapped_column(Boolean)
+    signature: Mapped[int] = mapped_column(ForeignKey("signature.id"), unique=True)  # of its own, used once
+    at: Mapped[datetime]
+    entry: Mapped[Entry]
 
 
 class User(Base):
-    """A member of staff. Accounts are personal; `fs_uniquifier` ends every session when it changes."""
+    """A member of staff. Accounts are personal and stay; `fs_uniquifier` ends every session when it changes."""
 
     __tablename__ = "staff_user"
 
     id: Mapped[Serial]
     email: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
-    password: Mapped[str | None]
+    role: Mapped[str]
+    sites: Mapped[list[Any]]  # whose patients a nurse or an investigator may see; the other roles see every site
+    password: Mapped[str | None]  # empty until the person has chosen one
     active: Mapped[bool] = mapped_column(default=True)
     fs_uniquifier: Mapped[str] = mapped_column(unique=True)
-    sites: Mapped[list[Any]]  # the sites whose patients this person may see; empty = every site
+    totp_secret: Mapped[str | None] = mapped_column(Text)  # encrypted
+    totp_counter: Mapped[int | None]  # the step of the last code that was used: no code opens two sessions
+    added_at: Mapped[datetime]
     entry: Mapped[Entry]
 
-    roles: Mapped[list[Role]] = relationship(secondary="staff_user_role", lazy="selectin")
+
+class Passkey(Base):
+    """A device by which a member of staff signs in without a password."""
+
+    __tablename__ = "staff_passkey"
+
+    id: Mapped[Serial]
+    user_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"), index=True)
+    credential: Mapped[str] = mapped_column(unique=True)
+    public_key: Mapped[str] = mapped_column(Text)
+    sign_count: Mapped[int]
+    name: Mapped[str]
+    added_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    entry: Mapped[Entry]
 
 
-class UserRole(Base):
-    __tablename__ = "staff_user_role"
+class RecoveryCode(Base):
+    """A code for the day the phone is lost. Only its hash is kept, and it works once."""
+
+    __tablename__ = "staff_recovery_code"
+
+    id: Mapped[Serial]
+    user_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"), index=True)
+    code_hash: Mapped[str]
+    used_at: Mapped[datetime | None]  # also of a code whose set was replaced
+    entry: Mapped[Entry]
+
+
+class StaffSession(Base):
+    """A browser that is signed in. The trail tells of its start and its end, not of each click."""
+
+    __tablename__ = "staff_session"
+
+    id: Mapped[Serial]
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"), index=True)
+    uniquifier: Mapped[str]  # the account's at the start
+    stage: Mapped[str]  # second_step | setup | full
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    proved_at: Mapped[datetime]  # when the person last showed who she is
+    ended_at: Mapped[datetime | None]
+
+
+class StaffTry(Base):
+    """One try to sign in, counted before it is judged. Account, address and device stand as keyed hashes."""
+
+    __tablename__ = "staff_try"
+    __table_args__ = (
+        Index("ix_staff_try_account_at", "account", "at"),
+        Index("ix_staff_try_address_at", "address", "at"),
+    )
+
+    id: Mapped[Serial]
+    account: Mapped[str]
+    address: Mapped[str]
+    device: Mapped[str | None]  # of a browser that this account has signed in from before
+    kind: Mapped[str]  # password | code
+    at: Mapped[datetime]
+    missed: Mapped[bool]
+
+
+class StaffToken(Base):
+    """Something that works once: a link to set up an account, a passkey's challenge."""
+
+    __tablename__ = "staff_token"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    purpose: Mapped[str]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"), index=True)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class StaffDraft(Base):
+    """A form that was sent after its session had ended, kept for the same person's return."""
+
+    __tablename__ = "staff_draft"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"), primary_key=True)
-    role_id: Mapped[int] = mapped_column(ForeignKey("staff_role.id"), primary_key=True)
+    body: Mapped[str] = mapped_column(Text)  # encrypted
+    kept_at: Mapped[datetime]

@@ -7,11 +7,29 @@ import uuid
 from functools import cache
 from pathlib import Path
 
-from flask import Flask, Response, g, url_for
+from flask import Flask, Response, current_app, g, request, url_for
 from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from epro.house import House
-from epro.web import accounts, desk, errors, health, languages, patient, webhooks
+from epro.opening import in_force
+from epro.store.database import reading
+from epro.versions import newest
+from epro.web import (
+    accounts,
+    arriving,
+    audiences,
+    desk,
+    errors,
+    health,
+    languages,
+    limits,
+    logged,
+    patient,
+    saving,
+    webhooks,
+)
+from epro.web.inlined import content_security_policy, inlined
 
 csrf = CSRFProtect()
 
@@ -24,12 +42,9 @@ HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; "
-        "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": content_security_policy(),
 }
-ONLY_HTTPS = {"Strict-Transport-Security": "max-age=31536000"}
+ONLY_HTTPS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 MAX_BODY_BYTES = 64 * 1024
 MAX_FORM_FIELDS = 200
 YEAR_SECONDS = 365 * 24 * 3600
@@ -40,7 +55,9 @@ def create_app(house: House) -> Flask:
     app = Flask("epro.web", template_folder="templates", static_folder="static", root_path=str(HERE))
     secure = house.settings.address.startswith("https://")
     app.config.update(
+        DEBUG=False,  # whatever FLASK_DEBUG says: its error pages and messages quote what was sent
         SECRET_KEY=house.settings.secret_key.get_secret_value(),
+        SECRET_KEY_FALLBACKS=[key.get_secret_value() for key in house.settings.old_secret_keys],
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_PARTS=MAX_FORM_FIELDS,
         SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,  # a file that changes gets another address, see `asset`
@@ -54,18 +71,25 @@ def create_app(house: House) -> Flask:
         BABEL_DEFAULT_TIMEZONE=house.protocol.trial.zone,
     )
     app.extensions["epro"] = house
-    app.jinja_env.globals["asset"] = asset
+    app.jinja_env.globals.update(asset=asset, inlined=inlined)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     headers = {**HEADERS, **ONLY_HTTPS} if secure else HEADERS
+    app.before_request(_name_request)
+    logged.init_app(app)
     languages.init_app(app)
     csrf.init_app(app)
-    accounts.init_app(app, house)
-    for part in (patient, desk, webhooks, health):
+    accounts.init_app(app)
+    limits.init_app(app)
+    for part in (patient, arriving, saving, desk, webhooks, health):
         app.register_blueprint(part.pages)
-    csrf.exempt(webhooks.pages)
-    app.before_request(_name_request)
+    for part in (webhooks, saving):  # each of their requests carries its own proof
+        csrf.exempt(part.pages)
+    app.before_request(_keep_up)
     app.after_request(lambda response: _add(headers, response))
     errors.init_app(app)
+    audiences.check(app)
+    if house.settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=house.settings.proxies, x_proto=0)  # type: ignore[method-assign]
     return app
 
 
@@ -83,7 +107,20 @@ def _name_request() -> None:
     g.request_id = uuid.uuid4().hex[:16]
 
 
+def _keep_up() -> None:
+    """A trial that was amended since this process started is read anew before the page is made."""
+    house: House = current_app.extensions["epro"]
+    known = house.protocol.versions
+    if known and request.endpoint != "static":
+        with reading(house.engine) as connection:
+            is_known = newest(connection) == known[-1].n
+        if not is_known:
+            current_app.extensions["epro"] = in_force(house)
+
+
 def _add(headers: dict[str, str], response: Response) -> Response:
+    if "max-age" not in response.headers.get("Cache-Control", ""):  # what says how long it keeps has thought of it
+        response.headers["Cache-Control"] = headers["Cache-Control"]
     for name, value in headers.items():
         response.headers.setdefault(name, value)
     return response

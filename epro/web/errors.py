@@ -11,6 +11,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from werkzeug.exceptions import HTTPException
 
+from epro.logs import place_of
 from epro.store import database
 
 RETRY_SECONDS = "10"
@@ -23,8 +24,10 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _unforeseen)
 
 
-def _http_error(error: HTTPException) -> tuple[str, int]:
-    return _page(_said(error.code), error.code or 500)
+def _http_error(error: HTTPException) -> tuple[str, int, dict[str, str]]:
+    """The page of ours, with what a program needs of the error's own headers."""
+    kept = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    return *_page(_said(error.code), error.code or 500), kept
 
 
 def _said(code: int | None) -> str:
@@ -33,7 +36,11 @@ def _said(code: int | None) -> str:
         403: gettext("You may not do this."),
         404: gettext("There is no such page."),
         405: gettext("There is no such page."),
+        408: gettext("That took too long. Try again."),
         413: gettext("What was sent is too large."),
+        414: gettext("This address is too long."),
+        415: gettext("The page could not understand what was sent. Go back and try again."),
+        431: gettext("Your browser sent too much with its request. Close it, open it again and try anew."),
         429: gettext("That was too often. Wait a while and try again."),
     }
     return known.get(code or 500) or str(gettext("Something went wrong. Nothing was saved. Try again."))
@@ -41,18 +48,15 @@ def _said(code: int | None) -> str:
 
 def _database_error(error: Exception) -> tuple[str, int, dict[str, str]]:
     words = database.in_words(error) if isinstance(error, OperationalError) else type(error).__name__
-    current_app.logger.error("database: %s Request %s", words, g.get("request_id"))
+    current_app.logger.error("database: %s", words, extra={"request": g.get("request_id")})
     said = gettext("Nothing was saved just now. Go back and try again in a moment.")
     return *_page(said, 503), {"Retry-After": RETRY_SECONDS}
 
 
 def _unforeseen(error: Exception) -> tuple[str, int]:
     """The log keeps the error's kind and place, never its text: that may hold a value."""
-    trace, place = error.__traceback__, ""
-    while trace:
-        code = trace.tb_frame.f_code
-        place, trace = f"{code.co_name}:{trace.tb_lineno}", trace.tb_next
-    current_app.logger.error("unforeseen %s at %s, request %s", type(error).__name__, place, g.get("request_id"))
+    kind, place = type(error).__name__, place_of(error.__traceback__)
+    current_app.logger.error("unforeseen %s at %s", kind, place, extra={"request": g.get("request_id")})
     return _page(_said(500), 500)
 
 

@@ -36,6 +36,7 @@ def health() -> tuple[Response, int]:
         oldest_overdue_seconds=int(overdue.total_seconds()),
         unknown=seen.counts["unknown"],
         refused=seen.counts["refused"],
+        balance=_balance(seen),
     ), 503 if wrong else 200
 
 
@@ -51,6 +52,11 @@ def what_is_wrong(seen: Health, now: datetime, interval: timedelta) -> list[str]
     if _overdue(seen, now) > OVERDUE:
         wrong.append("texts are overdue")
     return wrong
+
+
+def _balance(seen: Health) -> dict[str, str] | None:
+    left = seen.left
+    return {"amount": left.amount, "currency": left.currency, "at": left.at.isoformat()} if left else None
 
 
 def _overdue(seen: Health, now: datetime) -> timedelta:

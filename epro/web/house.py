@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
@@ -37,7 +38,21 @@ def reading() -> AbstractContextManager[Connection]:
     return database.reading(house().engine)
 
 
-def staff() -> Actor:
+@dataclass(frozen=True)
+class StaffActor(Actor):
+    """The signed-in member of staff, as an act and the trail name her."""
+
+    id: int = 0
+    sites: tuple[str, ...] = ()
+    session: int = 0
+
+
+def current_actor() -> StaffActor:
+    """Who acts in this request: account, role and sites as they are now, and the session."""
+    one = current_user
+    return StaffActor(one.email, one.role, "desk", g.get("request_id"), one.id, one.sites, one.session.id)
+
+
+def staff() -> StaffActor:
     """The signed-in member of staff as the audit trail names her."""
-    role = current_user.roles[0].name if current_user.roles else "staff"
-    return Actor(current_user.email, role, "desk", g.get("request_id"))
+    return current_actor()

@@ -78,7 +78,7 @@ def asked_for() -> str | None:
 def language() -> str:
     """The page's own language, else the one asked for now or before, else the browser's among the trial's."""
     languages = house().protocol.trial.languages
-    for wanted in (g.get("language"), asked_for(), request.cookies.get(COOKIE)):
+    for wanted in (g.get("language"), asked_for(), request.cookies.get(_cookie())):
         if wanted in languages:
             return str(wanted)
     return request.accept_languages.best_match(languages) or languages[0]
@@ -94,9 +94,14 @@ def _choices() -> list[tuple[str, str]]:
     ]
 
 
+def _cookie() -> str:
+    """Over https bound to this host, as the session is."""
+    return f"__Host-{COOKIE}" if current_app.config["SESSION_COOKIE_SECURE"] else COOKIE
+
+
 def _keep_choice(response: Response) -> Response:
     wanted = asked_for()
     if wanted:
         secure = current_app.config["SESSION_COOKIE_SECURE"]
-        response.set_cookie(COOKIE, wanted, max_age=YEAR_SECONDS, httponly=True, samesite="Lax", secure=secure)
+        response.set_cookie(_cookie(), wanted, max_age=YEAR_SECONDS, httponly=True, samesite="Lax", secure=secure)
     return response

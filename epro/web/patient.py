@@ -1,30 +1,36 @@
-"""The patient's phone: a neutral start, one question a screen, a look over all of them, and thanks.
+"""The patient's form: all its questions in one document for a phone with scripts, one a page for one without.
 
-Looking changes nothing: a sitting begins by a POST, and the addresses after it hold no token. A link that is unknown,
-expired, used or revoked gives one and the same page.
+Looking changes nothing, and no address here holds a token. Whoever has no open link is told to open hers again.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import groupby
 from typing import Any
 from uuid import uuid4
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response as Answer
 
 from epro.acts import answers, links
 from epro.acts.answers import Said
-from epro.acts.links import TABLET
+from epro.acts.links import TABLET, Opened
 from epro.refusals import Refusal
+from epro.store.locks import LockedData
 from epro.web import sittings
 from epro.web.house import house, now, reading, writing
-from epro.web.languages import asked_for, language, speak
-from epro.web.questions import UNANSWERED, Standing, first_unanswered, questions_of, standings
+from epro.web.inlined import pack
+from epro.web.languages import asked_for, speak
+from epro.web.questions import UNANSWERED, Standing, first_unanswered, questions_of, standings, those_asked
+from epro.web.saving import ticket_of, who_modes
 from epro.web.sittings import Sitting
 
 pages = Blueprint("patient", __name__)
@@ -34,41 +40,45 @@ KEY = re.compile(r"[0-9a-f]{32}")  # made anew for every view of a question
 REVIEW = "review"
 
 
-@pages.get("/p/<token>")
-def start(token: str) -> Page:
-    with reading() as connection:
-        opened = links.opened(connection, links.hash_of(token), now())
-    if opened is None:
-        return closed()
-    speak(asked_for() or opened.language)
-    return render_template("patient/start.html", nurse=_nurse(opened.site))
+@dataclass(frozen=True)
+class Seen:
+    """An open link, who sits before it, and every question as this sitting may see it."""
 
+    sitting: Sitting
+    opened: Opened
+    standings: Sequence[Standing]
 
-@pages.post("/p/<token>")
-def begin(token: str) -> Page:
-    with writing() as connection:
-        opened = links.opened_for_writing(connection, links.hash_of(token), now())
-        if opened is None:
-            return closed()
-        speak(asked_for() or opened.language)
-        begun_in = answers.start(connection, house().protocol, opened, language=language(), now=now())
-    sittings.begin(opened, begun_in, now())
-    return redirect(url_for("patient.resume"), 303)
+    @property
+    def asked(self) -> list[Standing]:
+        return those_asked(self.standings)
+
+    def standing(self, n: int) -> Standing:
+        """The n-th question that is asked. There is no such page beyond the last."""
+        if not 1 <= n <= len(self.asked):
+            abort(404)
+        return self.asked[n - 1]
 
 
 @pages.get("/form")
-def resume() -> Page:
+def form() -> Page | Response:
+    """The whole form, open at the first question without an answer."""
+    seen = _seen()
+    return gone() if seen is None else pack(_whole(seen))
+
+
+@pages.get("/form/copy")
+def copy() -> Page | Response:
+    """The form for a phone to keep: which questions are answered, never what was said."""
     seen = _seen()
     if seen is None:
         return gone()
-    n = first_unanswered(seen)
-    return _to_question(n) if n else _to_review()
+    return pack(_whole(replace(seen, standings=[each.without_answer() for each in seen.standings])))
 
 
 @pages.get("/form/<int:n>")
 def question(n: int) -> Page:
     seen = _seen()
-    return gone() if seen is None else _question(seen, n)
+    return gone() if seen is None else question_page(seen, n)
 
 
 @pages.post("/form/<int:n>")
@@ -78,35 +88,42 @@ def answer(n: int) -> Page:
     if seen is None:
         return gone()
     chosen, blank, key = request.form.get("value", "").strip(), "blank" in request.form, request.form.get("key", "")
-    standing = _standing(seen, n)
+    standing = seen.standing(n)
     if not chosen and not blank:
-        return _question(seen, n, asks=True) if standing.state == UNANSWERED else _next(seen, n)
+        return question_page(seen, n, asks=True) if standing.state == UNANSWERED else _next(seen, n)
     words = standing.question.words.longest is not None
     if not KEY.fullmatch(key) or (chosen and not words and not re.fullmatch(r"\d{1,3}", chosen)):
         abort(400)
     said = _said(standing, "" if blank else chosen, key)
     try:
-        kept = _save(said)
+        kept = _save(seen.sitting, said)
+    except LockedData:
+        raise
     except Refusal as refusal:
-        return _question(seen, n, wrong=" ".join(gettext(each.message, **each.values) for each in refusal.wrongs))
-    seen = _seen() if kept else None  # a gate may have opened or closed
-    return gone() if seen is None else _next(seen, n)
+        return question_page(seen, n, wrong=" ".join(gettext(each.message, **each.values) for each in refusal.wrongs))
+    now_seen = _seen() if kept else None  # a gate may have opened or closed
+    return gone() if now_seen is None else _next(now_seen, n)
 
 
 @pages.get("/form/review")
 def review() -> Page:
     seen = _seen()
-    if seen is None:
+    return gone() if seen is None else look_over_page(seen)
+
+
+@pages.post("/form/language")
+def change_language() -> Page:
+    """Another language for the page, and for the questions too as long as none is answered."""
+    sitting, wanted = _sitting(), request.form.get("language", "")
+    if sitting is None or wanted not in house().protocol.trial.languages:
         return gone()
-    questionnaires = [list(group) for _, group in groupby(seen, key=lambda each: each.question.instrument)]
-    return render_template(
-        "patient/review.html",
-        questionnaires=questionnaires,
-        count=len(seen),
-        banners=list(dict.fromkeys(each.question.banner for each in seen if each.question.banner)),
-        unanswered=sum(each.state == UNANSWERED for each in seen),
-        first_unanswered=first_unanswered(seen),
-    )
+    with writing() as connection:
+        opened = links.opened_for_writing(connection, sitting.link, now())
+        if opened is None:
+            return closed()
+        asked_in = answers.start(connection, house().protocol, opened, language=wanted, now=now())
+    sittings.speak(sitting, wanted, asked_in)
+    return redirect(url_for("patient.form"), 303)
 
 
 @pages.post("/form/submit")
@@ -118,7 +135,7 @@ def submit() -> Page:
     with writing() as connection:
         opened = links.opened_for_writing(connection, sitting.link, now())
         if opened is not None:
-            answers.submit(connection, house().protocol, opened, now=now())
+            answers.submit(connection, house().protocol, opened, who=request.form.get("who"), now=now())
         elif not links.is_used_up(connection, sitting.link):
             return closed()
     sittings.finish(sitting)
@@ -130,14 +147,25 @@ def done() -> Page:
     last = sittings.finished()
     if last is None:
         return closed()
-    speak(last["language"])
-    return render_template("patient/done.html", nurse=_nurse(last["site"]), on_tablet=last["mode"] == TABLET)
+    speak(asked_for() or last["language"])
+    return render_template("patient/done.html", nurse=nurse_of(last["site"]), on_tablet=last["mode"] == TABLET)
 
 
-@pages.errorhandler(CSRFError)
-def _stale(_: CSRFError) -> Page:
+@pages.app_errorhandler(CSRFError)
+def _stale(error: CSRFError) -> Page:
     """A form of a page that was left open until the browser forgot it: the link opens it again."""
-    return gone()
+    return gone() if request.blueprint in ("patient", "arriving") else _plain(error)
+
+
+def _plain(error: CSRFError) -> tuple[str, int]:
+    said = gettext("The page could not understand what was sent. Go back and try again.")
+    return render_template("error.html", message=said), error.code or 400
+
+
+@pages.errorhandler(LockedData)
+def _locked(_: LockedData) -> Page:
+    """Her data are locked for analysis: the link opens nothing any more."""
+    return closed()
 
 
 def gone() -> Page:
@@ -147,19 +175,25 @@ def gone() -> Page:
 
 def closed() -> Page:
     """The one page of every link that opens nothing."""
-    nurses = [(site.name, _nurse(code)) for code, site in house().protocol.sites.items()]
+    nurses = [(site.name, nurse_of(code)) for code, site in house().protocol.sites.items()]
     return render_template("patient/closed.html", nurses=nurses), 404
+
+
+def nurse_of(site: str) -> dict[str, Any]:
+    """Whom to call: the number as people read it, and as a phone dials it."""
+    protocol = house().protocol
+    return {"phone": protocol.sites[site].phone, "dial": protocol.site_phone(site)}
 
 
 def _sitting() -> Sitting | None:
     sitting = sittings.current(now())
     if sitting:
-        speak(sitting.language)
+        speak(sitting.speaks)
     return sitting
 
 
-def _seen() -> list[Standing] | None:
-    """Every question of the open link as this sitting may see it; None when there is no sitting or no open link."""
+def _seen() -> Seen | None:
+    """None when there is no sitting or no open link."""
     sitting = _sitting()
     if sitting is None:
         return None
@@ -168,13 +202,8 @@ def _seen() -> list[Standing] | None:
         if opened is None:
             return None
         given = answers.given(connection, opened.assessment)
-    return standings(questions_of(house().protocol, opened.visit, sitting.language, given), given, sitting.id)
-
-
-def _standing(seen: list[Standing], n: int) -> Standing:
-    if not 1 <= n <= len(seen):
-        abort(404)
-    return seen[n - 1]
+    questions = questions_of(house().protocol, opened.visit, opened.version, sitting.language, given)
+    return Seen(sitting, opened, standings(questions, given, sitting.id, may_read=sitting.may_read))
 
 
 def _said(standing: Standing, chosen: str, key: str) -> Said:
@@ -185,11 +214,8 @@ def _said(standing: Standing, chosen: str, key: str) -> Said:
     return Said(asked.instrument, asked.item, int(chosen) if chosen else None, key=f"{key}.{chosen}")
 
 
-def _save(said: Said) -> bool:
+def _save(sitting: Sitting, said: Said) -> bool:
     """Whether the link was still alive and the answer is kept: committed when this returns."""
-    sitting = _sitting()
-    if sitting is None:
-        return False
     with writing() as connection:
         opened = links.opened_for_writing(connection, sitting.link, now())
         if opened is None:
@@ -198,14 +224,46 @@ def _save(said: Said) -> bool:
     return True
 
 
-def _question(seen: list[Standing], n: int, *, asks: bool = False, wrong: str | None = None) -> Page:
-    standing = _standing(seen, n)
+def _whole(seen: Seen) -> Response:
+    n = first_unanswered(seen.asked)
     page = render_template(
         "patient/question.html",
-        standing=standing,
-        question=standing.question,
-        count=len(seen),
-        saved=sum(each.state != UNANSWERED for each in seen),
+        current=seen.standing(n) if n else None,
+        key=uuid4().hex,
+        ticket=ticket_of(seen.sitting),
+        form_id=_opaque(seen.opened.assessment),
+        link_id=seen.sitting.link[:16],
+        **_of_whole(seen),
+    )
+    return Response(page)
+
+
+def _of_whole(seen: Seen) -> dict[str, Any]:
+    """What the document and the look over all answers say."""
+    questions = [each.question for each in seen.standings]
+    return {
+        "seen": seen.standings,
+        "questionnaires": [list(group) for _, group in groupby(seen.standings, lambda each: each.question.instrument)],
+        "count": len(seen.asked),
+        "saved": any(each.state != UNANSWERED for each in seen.asked),
+        "banners": list(dict.fromkeys(each.banner for each in questions if each.banner)),
+        "who_modes": who_modes(seen.opened),
+    }
+
+
+def look_over_page(seen: Seen) -> str:
+    return render_template("patient/review.html", **_of_whole(seen))
+
+
+def question_page(seen: Seen, n: int, *, asks: bool = False, wrong: str | None = None) -> Page:
+    """One question by itself."""
+    current = seen.standing(n)
+    page = render_template(
+        "patient/question.html",
+        current=current,
+        count=len(seen.asked),
+        saved=any(each.state != UNANSWERED for each in seen.asked),
+        banners=[current.question.banner] if current.question.banner else [],
         key=uuid4().hex,
         asks=asks,
         wrong=wrong,
@@ -214,23 +272,17 @@ def _question(seen: list[Standing], n: int, *, asks: bool = False, wrong: str | 
     return (page, 422) if wrong else page
 
 
-def _next(seen: list[Standing], n: int) -> Answer:
-    return _to_review() if _back_to_review() or n >= len(seen) else _to_question(n + 1)
+def _next(seen: Seen, n: int) -> Answer:
+    if _back_to_review() or n >= len(seen.asked):
+        return redirect(url_for("patient.review"), 303)
+    return redirect(url_for("patient.question", n=n + 1), 303)
 
 
 def _back_to_review() -> bool:
     return request.args.get("then") == REVIEW
 
 
-def _to_question(n: int) -> Answer:
-    return redirect(url_for("patient.question", n=n), 303)
-
-
-def _to_review() -> Answer:
-    return redirect(url_for("patient.review"), 303)
-
-
-def _nurse(site: str) -> dict[str, Any]:
-    """Whom to call: the number as people read it, and as a phone dials it."""
-    protocol = house().protocol
-    return {"phone": protocol.sites[site].phone, "dial": protocol.site_phone(site)}
+def _opaque(assessment: int) -> str:
+    """By which the phone knows this form from another patient's, and nobody else learns anything."""
+    key = house().settings.secret_key.get_secret_value().encode()
+    return hmac.new(key, f"form {assessment}".encode(), hashlib.sha256).hexdigest()[:16]

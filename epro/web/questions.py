@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from epro.acts.answers import ANSWERED, NOT_APPLICABLE, SKIPPED, Given, standing
 from epro.protocol import Protocol
 from questionnaires.branching import asked
+from questionnaires.definition import Gate
 from questionnaires.wording import ItemText
 
 UNANSWERED = "unanswered"
@@ -16,7 +17,10 @@ Everything = Mapping[tuple[str, str], Given]  # what was given, by (instrument, 
 
 @dataclass(frozen=True)
 class Question:
-    """One screen: the n-th item that is asked, in the words of its instrument."""
+    """One screen: an item in the words of its instrument.
+
+    n: its number among the items that are asked; of one that a gate has closed, the number that it would take.
+    """
 
     n: int
     instrument: str
@@ -24,6 +28,14 @@ class Question:
     words: ItemText
     title: str  # of its questionnaire
     banner: str | None
+    language: str
+    gate: Gate | None
+    closed: bool  # by its gate, as things stand
+
+    @property
+    def name(self) -> str:
+        """How a page names it: it stays when numbers shift."""
+        return f"{self.instrument}.{self.item}"
 
 
 @dataclass(frozen=True)
@@ -36,35 +48,50 @@ class Standing:
     text: str | None = None
     label: str | None = None
 
+    def without_answer(self) -> Standing:
+        """The same for a copy that stays on the phone."""
+        return Standing(self.question, self.state)
 
-def questions_of(protocol: Protocol, visit: str, language: str, given: Everything) -> list[Question]:
-    """Every item of the visit's questionnaires that is asked as things stand, in order.
+
+def questions_of(protocol: Protocol, visit: str, version: int, language: str, given: Everything) -> list[Question]:
+    """Every item of the visit's questionnaires in order, those that a gate has closed as things stand among them.
 
     A gate stands before what hangs on it, so that an answer never changes the number of a question before it.
     """
-    items = [
-        (protocol.wordings[code, language], item)
-        for code in protocol.schedule.visits[visit].instruments
-        for item in asked(protocol.instruments[code], standing(given, code))
-    ]
+    return list(_numbered(protocol, protocol.visit(visit, version).instruments, language, given))
+
+
+def _numbered(protocol: Protocol, instruments: Collection[str], language: str, given: Everything) -> Iterator[Question]:
+    n = 1
+    for code in instruments:
+        wording, instrument = protocol.wordings[code, language], protocol.instruments[code]
+        is_asked = set(asked(instrument, standing(given, code)))
+        for item in instrument.items:
+            closed = item.code not in is_asked
+            words = wording.items[item.code]
+            yield Question(n, code, item.code, words, wording.title, wording.banner, language, item.asked_when, closed)
+            n += not closed
+
+
+def standings(questions: Sequence[Question], given: Everything, sitting: str, *, may_read: bool) -> list[Standing]:
+    """Each item as this sitting may see it: a link alone reads nothing back, a passed second step does (`may_read`)."""
     return [
-        Question(n, wording.instrument, item, wording.items[item], wording.title, wording.banner)
-        for n, (wording, item) in enumerate(items, start=1)
+        _standing(question, given.get((question.instrument, question.item)), sitting, may_read)
+        for question in questions
     ]
 
 
-def standings(questions: Sequence[Question], given: Everything, sitting: str) -> list[Standing]:
-    """Each item as this sitting may see it: a link alone reads nothing back."""
-    return [_standing(question, given.get((question.instrument, question.item)), sitting) for question in questions]
-
-
-def _standing(question: Question, given: Given | None, sitting: str) -> Standing:
+def _standing(question: Question, given: Given | None, sitting: str, may_read: bool) -> Standing:
     if given is None or given.state == NOT_APPLICABLE:
         return Standing(question, UNANSWERED)
-    if given.state != ANSWERED or given.session != sitting:
+    if given.state != ANSWERED or not (may_read or given.session == sitting):
         return Standing(question, SKIPPED if given.state == SKIPPED else ANSWERED)
     label = given.text or next((label for value, label in question.words.options if value == given.value), None)
     return Standing(question, ANSWERED, given.value, given.text, label)
+
+
+def those_asked(standings: Sequence[Standing]) -> list[Standing]:
+    return [each for each in standings if not each.question.closed]
 
 
 def first_unanswered(standings: Sequence[Standing]) -> int | None:

@@ -1,20 +1,36 @@
-"""How is the application served? gunicorn: a few processes with a few threads each, over one database."""
+"""How is the application served? gunicorn: a few processes over one database, each with many requests at once.
+
+Its gevent workers wait for a thousand phones that are slow, idle or half gone while others save; a thread for each
+would run out of threads.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
+import gevent
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
-from epro.opening import open_house
+from epro import logs
+from epro.opening import in_force, open_house
 from epro.settings import Settings
 from epro.web.app import create_app
 
-THREADS = 4  # of each worker
+IDLE_SECONDS = 5  # between two requests of one connection, and for the head of a request to arrive
+REQUEST_SECONDS = 30  # for a request's body to arrive and be answered
 GRACE_SECONDS = 20  # what a request under way may take when the service stops
+
+
+def serve() -> None:
+    """Become the server's own process: gevent must come before any module that opens sockets."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "epro.web"])
 
 
 def run(settings: Settings) -> None:
@@ -33,8 +49,8 @@ class Server(BaseApplication):  # type: ignore[misc]
         options: dict[str, Any] = {
             "bind": f"{self.settings.host}:{self.settings.port}",
             "workers": self.settings.workers,
-            "worker_class": "gthread",
-            "threads": THREADS,
+            "worker_class": PatientWorker,
+            "keepalive": IDLE_SECONDS,
             "graceful_timeout": GRACE_SECONDS,
             "accesslog": None,  # an address may hold a token
             "logger_class": SilentOnRequests,
@@ -45,11 +61,37 @@ class Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return create_app(open_house(self.settings))
+        return create_app(in_force(open_house(self.settings)))
+
+
+class PatientWorker(GeventWorker):  # type: ignore[misc]
+    """Waits for slow phones, but not for ever: what comes in drops gives its place back."""
+
+    def handle_request(self, *request: Any) -> Any:
+        patience = gevent.Timeout(REQUEST_SECONDS)
+        try:
+            with patience:
+                return super().handle_request(*request)
+        except gevent.Timeout as over:
+            if over is not patience:
+                raise
+            raise StopIteration from None  # gunicorn's word for: close this connection
 
 
 class SilentOnRequests(Logger):  # type: ignore[misc]
     """gunicorn's log without what a request said: its address may hold a token, its sender is somebody."""
+
+    def setup(self, cfg: Any) -> None:
+        """Its words go where everything goes, in one shape; it keeps no log of requests whatever it is told."""
+        super().setup(cfg)
+        logs.configure()
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.access_log.handlers.clear()
+        self.access_log.propagate = False
+
+    def access(self, *request: Any) -> None:
+        """`epro.web.logged` says what may be said."""
 
     def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         kind = sys.exc_info()[0]

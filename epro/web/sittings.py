@@ -8,7 +8,7 @@ about. A link opened later takes the place of the one before.
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 
 from flask import session
@@ -24,27 +24,35 @@ SITTING, DONE = "sitting", "done"
 class Sitting:
     link: str  # the token's hash
     id: str
-    language: str
+    language: str  # of the questions
+    speaks: str  # the language of everything round them
     site: str
     mode: str
     seen_at: str
+    may_read: bool = False  # earlier answers too: she has shown who she is
 
 
-def begin(opened: Opened, language: str, now: datetime) -> None:
+def begin(opened: Opened, language: str, now: datetime, *, speaks: str, may_read: bool = False) -> None:
     """Sit down with this link; whoever sat here before has left."""
-    _leave()
-    _keep(Sitting(opened.token_hash, _new_id(), language, opened.site, opened.mode, now.isoformat()))
+    leave()
+    at = now.isoformat()
+    _keep(Sitting(opened.token_hash, _new_id(), language, speaks, opened.site, opened.mode, at, may_read))
+
+
+def speak(sitting: Sitting, speaks: str, language: str) -> None:
+    """Go on in another language."""
+    _keep(replace(sitting, speaks=speaks, language=language))
 
 
 def current(now: datetime) -> Sitting | None:
     """The sitting of this browser, None when no link was opened in it."""
     kept = session.get(SITTING)
-    if kept is None:
-        return None
+    if kept is None or kept.keys() != {field.name for field in fields(Sitting)}:
+        return None  # nobody, or the cookie of another version of ours
     sitting = Sitting(**kept)
     silent_for = now - datetime.fromisoformat(sitting.seen_at)
     if silent_for > SILENCE:
-        sitting = replace(sitting, id=_new_id())
+        sitting = replace(sitting, id=_new_id(), may_read=False)
     if silent_for > FRESH:
         _keep(replace(sitting, seen_at=now.isoformat()))
     return sitting
@@ -52,10 +60,10 @@ def current(now: datetime) -> Sitting | None:
 
 def finish(sitting: Sitting) -> None:
     """The form is sent. A tablet that is handed on forgets everything else too."""
-    _leave()
+    leave()
     if sitting.mode == TABLET:
         session.clear()
-    session[DONE] = {"language": sitting.language, "site": sitting.site, "mode": sitting.mode}
+    session[DONE] = {"language": sitting.speaks, "site": sitting.site, "mode": sitting.mode}
 
 
 def finished() -> dict[str, str] | None:
@@ -64,7 +72,8 @@ def finished() -> dict[str, str] | None:
     return done
 
 
-def _leave() -> None:
+def leave() -> None:
+    """Nobody sits here any more."""
     session.pop(SITTING, None)
     session.pop(DONE, None)
 

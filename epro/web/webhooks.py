@@ -9,8 +9,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, current_app, request
 from twilio.twiml.messaging_response import MessagingResponse  # type: ignore[import-untyped]
 
-import scheduler
-from epro.acts import replies
+from epro.acts import receipts, replies
 from epro.acts.replies import Incoming
 from epro.web.house import house, now, writing
 from scheduler.carriers.twilio import TOKEN_FIELD, receipt_of, verified
@@ -42,7 +41,7 @@ def receipt() -> tuple[str, int]:
     told = receipt_of(request.form, request.args.get(TOKEN_FIELD))
     if told is not None:
         with writing() as connection:
-            scheduler.receive(connection, told, now())
+            receipts.take(connection, house().protocol, told, now())
     return HANDLED
 
 

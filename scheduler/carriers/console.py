@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from scheduler.ports import Accepted, Letter, NotFound, Refused, Trace
+from scheduler.ports import LINK_TOKEN, Accepted, Letter, Listed, NotFound, Refused, Trace, link_hash
 
 UNFINISHED = ".unfinished"
+NAMED = "%Y%m%dT%H%M%SZ"
 
 
 class Console:
@@ -24,8 +25,9 @@ class Console:
     def send(self, letter: Letter, token: str) -> Accepted | Refused:
         """Written whole, on the disk, and only then accepted. A disk that is full or read-only refuses for a while."""
         at = self.clock()
-        name = f"{at:%Y%m%dT%H%M%SZ}-{token}"
-        text = f"To: {letter.to}\nAt: {at:%Y-%m-%d %H:%M:%S} UTC\n\n{letter.body}\n"
+        name = f"{at:{NAMED}}-{token}"
+        subject = f"Subject: {letter.subject}\n" if letter.subject else ""
+        text = f"To: {letter.to}\nAt: {at:%Y-%m-%d %H:%M:%S} UTC\n{subject}\n{letter.body}\n"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._write(self.folder / f"{name}.txt", text)
@@ -36,6 +38,16 @@ class Console:
     def find(self, trace: Trace, token: str, since: datetime) -> Accepted | NotFound:
         found = next(self.folder.glob(f"*-{token}.txt"), None)
         return Accepted(token) if found else NotFound(sure=True)
+
+    def sent_since(self, since: datetime) -> Sequence[Listed]:
+        files = (file for file in self.folder.glob("*-*.txt") if _at(file) >= since.replace(microsecond=0))
+        return [self._listed(file) for file in sorted(files, reverse=True)]
+
+    def _listed(self, file: Path) -> Listed:
+        head, _, body = file.read_text(encoding="utf-8").partition("\n\n")
+        to = head.splitlines()[0].removeprefix("To: ")
+        token = file.stem.partition("-")[2]
+        return Listed(token, _at(file), to, frozenset(map(link_hash, LINK_TOKEN.findall(body))))
 
     def _write(self, path: Path, text: str) -> None:
         unfinished = path.with_suffix(UNFINISHED)
@@ -50,3 +62,7 @@ class Console:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _at(file: Path) -> datetime:
+    return datetime.strptime(file.name.partition("-")[0], NAMED).replace(tzinfo=UTC)

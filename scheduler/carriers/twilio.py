@@ -7,8 +7,7 @@ API knows no idempotency key, so it is asked by address and day, and the link in
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import local
 from typing import TYPE_CHECKING, Any
@@ -24,9 +23,12 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 
 from scheduler.outcomes import outcome_of
 from scheduler.ports import (
+    LINK_TOKEN,
     Accepted,
+    Balance,
     CannotTell,
     Letter,
+    Listed,
     NotFound,
     Outcome,
     Receipt,
@@ -45,8 +47,9 @@ LONGEST_VALIDITY = timedelta(hours=4)
 SHORTEST_VALIDITY = timedelta(seconds=1)
 CLOCKS_DIFFER_BY = timedelta(minutes=5)
 MOST_LISTED = 100  # the newest texts to one number; a trial sends a handful a month
+PAGE = 1000  # texts asked for at once
+OURS = "outbound-api"  # not the answer to a text that came in
 TOKEN_FIELD = "attempt"  # in the status callback's query
-LINK_TOKEN = re.compile(r"/([A-Za-z0-9_-]+)(?=$|[\s?#.,!)])")
 STATUSES: Mapping[str, ReceiptStatus] = {
     "accepted": "accepted",
     "scheduled": "accepted",
@@ -131,6 +134,21 @@ class Twilio:
                 return Accepted(text.sid)
         return CannotTell() if any(not text.body for text in ours) else NotFound()
 
+    def sent_since(self, since: datetime) -> Sequence[Listed] | CannotTell:
+        """Every text that this account took from us since then, the newest first; from any sender of ours."""
+        listed = []
+        try:
+            for text in self.client.messages.stream(page_size=PAGE):
+                if text.date_created is not None and text.date_created < since:
+                    break
+                if text.direction == OURS:
+                    hashes = frozenset(map(link_hash, LINK_TOKEN.findall(text.body or "")))
+                    if hashes or not text.body:  # words without a link are no letter; discarded words may be one
+                        listed.append(Listed(text.sid, text.date_created or since, text.to, hashes))
+        except (TwilioException, RequestException, ValueError):
+            return CannotTell(for_now=True)
+        return listed
+
     def why_not_let_in(self) -> str | None:
         """Why Twilio does not let this account in, without its words; None when it does."""
         try:
@@ -140,6 +158,14 @@ class Twilio:
         except (RequestException, ValueError):
             return "it cannot be reached"
         return None
+
+    def balance(self) -> Balance | None:
+        """What is left on the account; None where Twilio does not say (a subaccount)."""
+        try:
+            told = self.client.balance.fetch()
+        except (TwilioException, RequestException, ValueError):
+            return None
+        return Balance(str(told.balance), str(told.currency)) if told.balance and told.currency else None
 
     def fetch(self, ref: str) -> Receipt | None:
         try:

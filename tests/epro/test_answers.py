@@ -22,7 +22,7 @@ def token(house, desk):
     with writing(house.engine) as connection:
         assessment = connection.execute(select(Assessment.id)).scalar_one()
         with entry(connection, chain="UME", action="tablet handed over", by=NURSE, at=NOW) as opened:
-            return links.issue_on_tablet(opened, assessment, NOW)
+            return links.issue(opened, assessment, links.TABLET, NOW)
 
 
 class Phone:

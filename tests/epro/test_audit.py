@@ -13,6 +13,8 @@ from epro.store.database import reading, writing
 from epro.store.models import Audit, AuditValue, Base, PatientEvent
 from tests.epro.conftest import NOW, NURSE
 
+pytestmark = pytest.mark.requirement("trust-1", "trust-2")
+
 
 def trail(house, chain="UME"):
     with reading(house.engine) as connection:

@@ -176,7 +176,7 @@ def test_the_shipped_texts_give_nothing_away_and_a_sender_that_does_is_told(epro
     assert (code, json.loads(out)["warnings"], err) == (0, [], "")
 
     _, out, err = epro("check", DEFAULT_TRIAL, "--sender", "Onkologen")
-    assert "the sender says “Onkologen”" in err
+    assert "the sender says “onkolog”" in err
 
 
 def test_the_doctor_says_what_to_do_and_when_all_is_well(epro, home):
@@ -202,3 +202,67 @@ def test_the_doctor_points_from_a_broken_trial_file_to_its_check(epro, home, mon
 
     assert code == 1
     assert "Run `epro check broken.toml`." in out
+
+
+def trial_with(folder, *changes):
+    text = DEFAULT_TRIAL.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    file = folder / "changed.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+M12 = ('month = 12\nanchor = "randomisation"', 'month = 12\nanchor = "surgery"')
+ANCHOR = 'randomisation = "the day of randomisation, in the trial\'s zone"'
+
+
+@pytest.mark.parametrize(
+    ("anchor", "said"),
+    [
+        ('surgery = { title = "surgery", arms = ["surgery"] }', "no patient of control has it"),
+        ('surgery = "surgery"', "nothing says whether every arm has 'surgery'"),
+        ('surgery = { title = "surgery", arms = ["surgery", "control"] }', None),
+    ],
+)
+def test_arms_compared_at_a_visit_that_hangs_on_what_one_arm_lacks_are_warned_of(epro, tmp_path, anchor, said):
+    file = trial_with(tmp_path, M12, (ANCHOR, f"{ANCHOR}\n{anchor}"))
+
+    code, out, _ = epro("check", file, "--json")
+
+    warnings = json.loads(out)["warnings"]
+    assert code == 0
+    assert [said in warning["what"] for warning in warnings] == ([True] if said else [])
+    assert all(file.read_text(encoding="utf-8").splitlines()[w["line"] - 1] == 'anchor = "surgery"' for w in warnings)
+
+
+def test_an_anchor_of_an_arm_that_does_not_exist_is_refused(epro, tmp_path):
+    file = trial_with(tmp_path, (ANCHOR, f'{ANCHOR}\nsurgery = {{ title = "surgery", arms = ["surgeon"] }}'))
+
+    code, _, err = epro("check", file)
+
+    assert code == 1
+    assert "no arm is called 'surgeon'" in err
+
+
+def test_the_check_says_what_the_texts_take_and_cost(epro, tmp_path):
+    """10 visits x 3 steps of one segment at 0.60; with an en dash the reminders take two."""
+    costs = json.loads(epro("check", DEFAULT_TRIAL, "--json")[1])["texts"]
+    assert (costs["most_segments_a_patient"], costs["most_a_patient"], costs["currency"]) == (30, 18.0, "SEK")
+    assert costs["most_for_the_trial"] == 3600.0
+
+    file = trial_with(tmp_path, ("En påminnelse, ditt", "En påminnelse – ditt"))
+    costs = json.loads(epro("check", file, "--json")[1])["texts"]
+    sizes = {(one["language"], one["text"]): (one["segments"], one["alphabet"]) for one in costs["sizes"]}
+    assert sizes["sv", "reminder"] == (3, "UCS-2")
+    assert costs["most_segments_a_patient"] == 10 * (1 + 3 + 3)
+
+
+def test_a_mail_address_may_be_given_at_enrolment(epro, home):
+    epro("release")
+
+    code, out, _ = epro(*ENROL, "--email", "hers@example.org")
+
+    assert code == 0
+    assert "hers@" not in out

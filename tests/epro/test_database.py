@@ -62,9 +62,12 @@ def test_migrating_leads_to_the_tables_that_are_declared(database_url):
 
 
 def test_every_row_that_an_act_writes_names_its_audit_entry():
-    without = {
-        table.name
-        for table in Base.metadata.sorted_tables
-        if "entry" not in table.c and table.name not in {"audit", "audit_value", "staff_role", "staff_user_role"}
-    }
+    of_signing_in = {
+        "staff_session",
+        "staff_try",
+        "staff_token",
+        "staff_draft",
+    }  # it has lines of its own
+    known = {"audit", "audit_value", "access"} | of_signing_in
+    without = {table.name for table in Base.metadata.sorted_tables if "entry" not in table.c} - known
     assert without == set()

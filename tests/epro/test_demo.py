@@ -5,8 +5,11 @@ import socket
 import sqlite3
 
 import pytest
+from sqlalchemy import create_engine, delete, update
 
 from epro.rehearsal import seeding
+from epro.store.models import Audit, TrialVersion
+from tests import databases
 
 
 @pytest.fixture
@@ -46,9 +49,9 @@ def test_it_texts_nobody_whatever_the_environment_says(demo, monkeypatch):
 
 def test_it_refuses_a_database_that_holds_a_trial_that_may_be_real(demo, monkeypatch, tmp_path):
     demo()
+    with databases.unsealed(create_engine(f"sqlite:///{demo.home / 'epro.db'}")) as connection:
+        connection.execute(update(TrialVersion).values(simulated=False))
     database = sqlite3.connect(demo.home / "epro.db")
-    database.execute("UPDATE trial_version SET simulated = 0")
-    database.commit()
     patients = database.execute("SELECT count(*) FROM patient").fetchone()
 
     code, _, err = demo()
@@ -74,10 +77,8 @@ def test_it_refuses_a_database_of_another_program(demo, monkeypatch, tmp_path):
 
 def test_what_an_interrupted_start_left_is_made_anew(demo, monkeypatch):
     demo()
-    database = sqlite3.connect(demo.home / "epro.db")
-    database.execute("DELETE FROM audit WHERE action = ?", (seeding.SIMULATED,))
-    database.commit()
-    database.close()
+    with databases.unsealed(create_engine(f"sqlite:///{demo.home / 'epro.db'}")) as connection:
+        connection.execute(delete(Audit).where(Audit.action == seeding.SIMULATED))
 
     code, out, _ = demo()
 

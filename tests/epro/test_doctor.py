@@ -8,6 +8,7 @@ from epro.doctor import examine, send_test_text
 from epro.settings import Settings
 from epro.store.contacts import NotAMobile
 from tests.epro.conftest import NOW
+from tests.scheduler import mail_double
 from tests.scheduler import twilio_double as double_of
 from tests.scheduler.twilio_double import ACCOUNT, AUTH_TOKEN
 
@@ -76,3 +77,32 @@ def test_an_address_that_no_carrier_can_reach_is_told(twilio):
     lines = {line.what: line for line in examine(settings, NOW)}
 
     assert "EPRO_PUBLIC_URL" in lines["public address"].cure
+
+
+@pytest.mark.parametrize(
+    ("settings", "found", "well"),
+    [
+        ({}, "none, and the trial sends mails", False),
+        ({"smtp_host": "127.0.0.1", "smtp_sender": "till@epro.example"}, "lets us in", True),
+    ],
+)
+def test_the_mail_server_is_looked_at_when_the_trial_sends_mails(twilio, settings, found, well):
+    with mail_double.running() as server:
+        mails = {"smtp_port": server.port, "smtp_security": "none", **settings}
+        lines = {line.what: line for line in examine(twilio.settings.model_copy(update=mails), NOW)}
+
+    assert (lines["mail server"].found, lines["mail server"].is_well) == (found, well)
+    assert server.taken == []
+
+
+def test_a_mail_server_that_is_away_is_told_with_its_settings(twilio):
+    away = {"smtp_host": "127.0.0.1", "smtp_port": mail_double.a_free_port(), "smtp_sender": "till@epro.example"}
+    lines = {line.what: line for line in examine(twilio.settings.model_copy(update=away), NOW)}
+
+    assert "EPRO_SMTP_HOST" in lines["mail server"].cure
+
+
+def test_where_texts_are_files_mails_are_too(house):
+    lines = {line.what: line for line in examine(house.settings, NOW)}
+
+    assert lines["mail server"].found == "none; mails are written to files beside the texts"

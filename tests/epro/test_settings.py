@@ -83,3 +83,27 @@ def test_no_secret_stands_in_the_settings_repr(tmp_path):
     secrets = [line.split("=", 1)[1] for line in (tmp_path / "epro.env").read_text().splitlines()]
 
     assert not any(secret in repr(read_settings()) for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    ("mails", "said"),
+    [
+        ({"EPRO_SMTP_HOST": "mail.example.org"}, "EPRO_SMTP_SENDER"),
+        (
+            {
+                "EPRO_SMTP_HOST": "mail.example.org",
+                "EPRO_SMTP_SENDER": "till@example.org",
+                "EPRO_SMTP_USER": "epro",
+                "EPRO_SMTP_SECURITY": "none",
+            },
+            "for all to read",
+        ),
+    ],
+)
+def test_a_mail_server_without_a_sender_or_that_would_show_the_password_is_refused(monkeypatch, tmp_path, mails, said):
+    write_fresh_keys(tmp_path)
+    for name, value in mails.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsRefused, match=said):
+        read_settings()

@@ -67,6 +67,7 @@ def small_targets(page: Page) -> list[str]:
     """What can be tapped and is less than 44 px high or wide."""
     small: list[str] = page.evaluate(
         """smallest => [...document.querySelectorAll('a, button, label')]
+            .filter(each => each.checkVisibility())
             .filter(each => { const box = each.getBoundingClientRect();
                               return box.height < smallest || box.width < smallest })
             .map(each => each.outerHTML)""",

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -34,6 +35,12 @@ __all__ = ["schema"]
 
 ROOT = Path(__file__).parents[2]
 STARTS_WITHIN_SECONDS = 60
+DEBUGGING = {  # what somebody may leave set: it must not make the service say more
+    "FLASK_DEBUG": "1",
+    "FLASK_ENV": "development",
+    "SQLALCHEMY_ECHO": "1",
+    "GUNICORN_CMD_ARGS": "--access-logfile - --log-level debug",
+}
 
 
 @dataclass
@@ -84,11 +91,17 @@ class Service:
 @pytest.fixture(scope="module")
 def service(schema: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with two web processes; its day is today."""
-    home = tmp_path_factory.mktemp("home")
+    with serving(schema, tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+@contextmanager
+def serving(database_url: str, home: Path) -> Iterator[Service]:
+    """The service on a migrated database, until the block ends."""
     keys = {"EPRO_SECRET_KEY": "not a secret", "EPRO_CONTACT_KEYS": Fernet.generate_key().decode()}
     settings = Settings(
         home=home,
-        database_url=schema,
+        database_url=database_url,
         port=free_port(),
         secret_key=keys["EPRO_SECRET_KEY"],
         contact_keys=keys["EPRO_CONTACT_KEYS"],
@@ -97,7 +110,8 @@ def service(schema: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     with writing(house.engine) as connection:
         adopt(connection, house.protocol, by=NURSE, now=system_clock())
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EPRO_")}
-    environment |= keys | {"EPRO_HOME": str(home), "EPRO_DATABASE_URL": schema, "EPRO_PORT": str(settings.port)}
+    environment |= keys | {"EPRO_HOME": str(home), "EPRO_DATABASE_URL": database_url, "EPRO_PORT": str(settings.port)}
+    environment |= DEBUGGING
     process = subprocess.Popen(
         [sys.executable, "-m", "epro", "serve"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
     )

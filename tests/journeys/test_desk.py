@@ -34,7 +34,7 @@ def nurse(browser, service):
                 email=EMAIL,
                 name="Study Nurse",
                 role="nurse",
-                sites=[],
+                sites=list(service.house.protocol.sites),
                 password=PASSWORD,
                 by=NURSE,
                 now=system_clock(),

@@ -38,7 +38,7 @@ def test_after_a_death_no_text_is_pending_and_an_open_form_is_asked_no_longer(ho
     found = seen(house)
 
     assert found.pending == 0
-    assert (found.visits[0].state, found.visits[0].open) == ("stopped", False)
+    assert (found.visits[0].state, found.visits[0].open) == ("excused", False)
     assert {visit.state for visit in found.visits[1:]} == {"excused"}
 
 

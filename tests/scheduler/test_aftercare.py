@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Engine
 
 import scheduler
-from scheduler.aftercare import poll, redact
+from scheduler import ledger
+from scheduler.aftercare import note_balance, poll, redact
 from scheduler.carriers.twilio import Twilio
+from scheduler.ports import Balance
 from tests.scheduler import twilio_double as double_of
 from tests.scheduler.house import DUE, Patients, Pen, utc
 from tests.scheduler.twilio_double import ACCOUNT, AUTH_TOKEN, Double
@@ -75,3 +78,18 @@ def test_words_are_forgotten_once_they_have_arrived(patients: Patients, double: 
     assert redact(patients.engine, DUE + HOUR, twilio) == 1
     assert double.taken[0]["body"] == ""
     assert redact(patients.engine, DUE + 2 * HOUR, twilio) == 0
+
+
+def test_what_is_left_on_the_account_is_kept_and_a_carrier_that_does_not_say_changes_nothing(engine: Engine) -> None:
+    left: list[Balance | None] = [Balance("12.34", "USD"), Balance("9.10", "USD"), None]
+
+    class Telling:
+        def balance(self) -> Balance | None:
+            return left.pop(0)
+
+    for hours in range(3):
+        note_balance(engine, DUE + timedelta(hours=hours), Telling())
+
+    with engine.begin() as connection:
+        known = ledger.health(connection, DUE).left
+    assert known == ledger.Left(DUE + timedelta(hours=1), "9.10", "USD")

@@ -15,6 +15,8 @@ from scheduler import arrows
 from scheduler.tables import attempt, message, message_event
 from tests.scheduler.house import DUE, Patients, utc
 
+pytestmark = pytest.mark.requirement("trust-8")
+
 LATER = DUE + timedelta(minutes=1)
 LEASE = {"lease_owner": "x", "lease_until": LATER}
 
@@ -118,10 +120,12 @@ def _sets_values(node: ast.AST) -> TypeGuard[ast.Call]:
 
 
 def test_only_the_arrows_write_a_state() -> None:
-    """No other file of the room names `state` as a value to be written to a message."""
-    writers = set()
+    """No other file of the room names `state` as a value to be written to a message, or asks that to be done."""
+    writers, users = set(), set()
     for path in Path(room.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if _sets_values(node) and any(keyword.arg == "state" for keyword in node.keywords):
                 writers.add(path.name)
-    assert writers == {"arrows.py"}
+            if isinstance(node, ast.ImportFrom) and node.module == "scheduler.following":
+                users.add(path.name)
+    assert (writers, users) == ({"following.py"}, {"arrows.py"})

@@ -18,6 +18,8 @@ from scheduler.pulse import Pulse
 from scheduler.tables import heartbeat
 from tests.scheduler.house import DUE, PHONE, Patients, Pen, Wire, utc
 
+pytestmark = pytest.mark.requirement("trust-11")
+
 EARLY = utc("2027-03-01 12:00")
 
 

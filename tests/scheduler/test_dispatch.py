@@ -10,6 +10,7 @@ from scheduler import ledger
 from scheduler.claiming import claim_due
 from scheduler.planning import Status
 from scheduler.ports import Accepted, Receipt, Refused, Unknown
+from scheduler.reconciling import Reconciled
 from tests.scheduler.house import DUE, RANDOMISED, Patients, Pen, Wire, ladder, schedule, step, utc, visit
 
 EARLY = utc("2027-03-01 12:00")
@@ -434,3 +435,14 @@ def test_a_text_that_shared_the_day_of_another_does_not_follow_on_the_next(patie
         scheduler.tick(patients.engine, DUE + hours * HOUR, Pen(patients), wire)
 
     assert len(wire.took) == 1
+
+
+def test_the_carrier_is_not_asked_about_a_text_it_accepted(patients: Patients, pen: Pen) -> None:
+    class Asked(Wire):
+        def find(self, trace, token, since):  # type: ignore[no-untyped-def]
+            raise AssertionError("its reply had settled that")
+
+    wire = Asked()
+    scheduler.tick(patients.engine, DUE, pen, wire)
+
+    assert scheduler.reconcile(patients.engine, DUE + HOUR, pen, wire) == Reconciled()

@@ -8,6 +8,8 @@ from sqlalchemy.exc import StatementError
 
 from scheduler.instants import Instant, NaiveInstant
 
+pytestmark = pytest.mark.requirement("trust-10")
+
 moments = Table("moment", MetaData(), Column("id", Integer, primary_key=True), Column("at", Instant))
 
 

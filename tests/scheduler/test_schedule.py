@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 import epro
+from scheduler.replies import USUAL_WORDS
 from scheduler.schedule import Schedule
 from scheduler.texts import UnknownText, render
 from tests.scheduler.house import ladder, schedule, sections, step, visit
@@ -25,7 +26,7 @@ def refused(**changes: Any) -> dict[tuple[Any, ...], tuple[str, str]]:
 def test_the_trial_of_this_repository_is_accepted() -> None:
     trial = tomllib.loads(BRECLIM.read_text(encoding="utf-8"))
 
-    read = Schedule.of({name: trial[name] for name in ("anchors", "visit", "ladder", "quiet", "texts")})
+    read = Schedule.of({name: trial[name] for name in ("anchors", "visit", "ladder", "quiet", "texts", "replies")})
 
     assert len(read.visits) == 10
     assert [rung.day for rung in read.ladder.steps] == [0, 3, 7]
@@ -136,7 +137,7 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 def test_a_text_is_rendered_with_its_named_fields_alone() -> None:
-    assert render(schedule(), "sv", "invite", link="https://epro.example/p/x", phone="070") == (
+    assert render(schedule(), "sv", "invite", link="https://epro.example/p/x", phone="070", code="sol") == (
         "Hej! https://epro.example/p/x"
     )
 
@@ -144,4 +145,55 @@ def test_a_text_is_rendered_with_its_named_fields_alone() -> None:
 @pytest.mark.parametrize(("language", "code"), [("en", "invite"), ("sv", "farewell")])
 def test_a_text_that_is_not_there_is_named(language: str, code: str) -> None:
     with pytest.raises(UnknownText, match=f"'{code}' in '{language}'"):
-        render(schedule(), language, code, link="", phone="")
+        render(schedule(), language, code, link="", phone="", code="")
+
+
+MEANINGS = {"stop": ["STOPP"], "later": ["SENARE"]}
+
+
+@pytest.mark.parametrize(
+    ("replies", "where", "said"),
+    [
+        (
+            {"sv": {"stop": ["STOPP"], "later": ["s.t.o.p.p!"]}},
+            ("replies", "sv", "later"),
+            "means later here, and stop",
+        ),
+        (
+            {"sv": MEANINGS, "en": {"stop": ["NO"], "call": ["senare"]}},
+            ("replies", "en", "call"),
+            "and later elsewhere",
+        ),
+        ({"sv": {**MEANINGS, "help": ["END"]}}, ("replies", "sv", "help"), "and stop elsewhere or to the carrier"),
+        ({"sv": {**MEANINGS, "help": ["?!"]}}, ("replies", "sv", "help"), "no letter"),
+        ({"sv": {"later": ["SENARE"]}}, ("replies", "sv"), "nobody who answers in it could end the texts"),
+        ({"sv": {**MEANINGS, "other": ["HEJ"]}}, ("replies", "sv", "other"), "what no word means"),
+    ],
+)
+def test_a_reply_word_that_cannot_mean_one_thing_is_refused(replies: Any, where: Any, said: str) -> None:
+    faults = refused(replies=replies)
+
+    assert said in faults[where][0]
+    assert faults[where][1]
+
+
+def test_a_meaning_that_does_not_exist_is_refused() -> None:
+    assert refused(replies={"sv": {**MEANINGS, "dance": ["DANSA"]}})
+
+
+def test_one_word_may_mean_the_same_in_two_languages() -> None:
+    assert schedule(
+        replies={"sv": {"stop": ["STOP"], "start": ["START"]}, "en": {"stop": ["stop"], "start": ["START"]}}
+    )
+
+
+def test_without_reply_words_of_its_own_a_trial_has_the_usual_ones() -> None:
+    assert schedule().replies == schedule(replies={}).replies == USUAL_WORDS
+
+
+def test_an_anchor_may_say_which_arms_have_it() -> None:
+    anchors = {"randomisation": "the day", "surgery": {"title": "the day of surgery", "arms": ["surgery"]}}
+
+    read = schedule(anchors=anchors).anchors
+
+    assert (read["randomisation"].arms, read["surgery"].arms) == ((), ("surgery",))

@@ -12,7 +12,7 @@ from twilio.request_validator import RequestValidator
 
 import scheduler
 from scheduler.carriers.twilio import Twilio, receipt_of, verified
-from scheduler.ports import Accepted, CannotTell, Letter, NotFound, Receipt, Refused, Trace, Unknown, link_hash
+from scheduler.ports import Accepted, Balance, CannotTell, Letter, NotFound, Receipt, Refused, Trace, Unknown, link_hash
 from tests.scheduler import twilio_double as double_of
 from tests.scheduler.house import DUE, PHONE, Patients, Pen, utc
 from tests.scheduler.twilio_double import Double
@@ -241,3 +241,12 @@ def test_a_receipt_is_read_from_its_named_fields(said: str, status: str) -> None
 @pytest.mark.parametrize("form", [{}, {"MessageStatus": "received"}, {"MessageStatus": "flying"}])
 def test_what_is_no_receipt_is_none(form: dict[str, str]) -> None:
     assert receipt_of(form, TOKEN) is None
+
+
+def test_what_is_left_on_the_account_is_told_when_twilio_tells_it(double: Double) -> None:
+    assert carrier(double.url).balance() == Balance("12.34", "USD")
+
+    double.faults.append(double_of.says(403, 20003))
+    assert carrier(double.url).balance() is None
+    double.left = ""
+    assert carrier(double.url).balance() is None

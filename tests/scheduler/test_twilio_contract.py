@@ -23,7 +23,9 @@ from tests.scheduler.twilio_double import ACCOUNT, AUTH_TOKEN, Double
 DOCUMENT = "twilio_api_v2010.json"
 TESTS = Path(__file__).parents[1]
 FOLDERS = (os.environ.get("EPRO_ORACLES", ""), TESTS / "oracles", TESTS.parents[1] / "shared" / "oracles")
-MESSAGES, CREATED = "/2010-04-01/Accounts/{AccountSid}/Messages", {"To": PHONE, "From": "epro", "Body": "Hej!"}
+ACCOUNTS = "/2010-04-01/Accounts/{AccountSid}"
+MESSAGES, BALANCE = f"{ACCOUNTS}/Messages", f"{ACCOUNTS}/Balance"
+CREATED = {"To": PHONE, "From": "epro", "Body": "Hej!"}
 ALWAYS_GIVEN = (  # the document requires no field; these are what Twilio's documentation shows in every reply
     "sid account_sid messaging_service_sid to from body status direction num_segments num_media price price_unit "
     "error_code error_message date_created date_updated date_sent api_version uri subresource_uris"
@@ -46,9 +48,10 @@ def contract(path: Path) -> OpenAPI:
     whole["paths"] = {
         name: {key: value for key, value in described.items() if key != "servers"}
         for name, described in whole["paths"].items()
-        if name in (f"{MESSAGES}.json", f"{MESSAGES}/{{Sid}}.json")
+        if name in (f"{MESSAGES}.json", f"{MESSAGES}/{{Sid}}.json", f"{BALANCE}.json")
     }
     whole["components"]["schemas"]["api.v2010.account.message"]["required"] = ALWAYS_GIVEN.split()
+    whole["components"]["schemas"]["api.v2010.account.balance"]["required"] = ["account_sid", "balance", "currency"]
     listed = whole["paths"][f"{MESSAGES}.json"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     listed["required"] = PAGE.split()
     return OpenAPI.from_dict(whole)
@@ -61,9 +64,11 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
         yield running
 
 
-def judged(double: Double, method: str, sid: str | None = None, **asked: Any) -> requests.Response:
+def judged(
+    double: Double, method: str, sid: str | None = None, *, of: str = MESSAGES, **asked: Any
+) -> requests.Response:
     """Ask the double, and hold question and answer to the document."""
-    path = f"/2010-04-01/Accounts/{ACCOUNT}/Messages{f'/{sid}' if sid else ''}.json"
+    path = f"{of.format(AccountSid=ACCOUNT)}{f'/{sid}' if sid else ''}.json"
     request = requests.Request(method, double.url + path, auth=(ACCOUNT, AUTH_TOKEN), **asked).prepare()
     with requests.Session() as session:
         reply = session.send(request, timeout=10)
@@ -86,6 +91,7 @@ def test_every_answer_of_the_double_is_one_that_twilio_may_give(double: Double) 
     assert judged(double, "GET", sid).json()["error_code"] == 30003
     assert judged(double, "POST", sid, data={"Body": ""}).json()["body"] == ""
     assert judged(double, "DELETE", sid).status_code == 204
+    assert judged(double, "GET", of=BALANCE).json()["balance"] == "12.34"
 
 
 def test_a_double_that_says_what_twilio_never_says_is_found_out(double: Double) -> None:

@@ -62,3 +62,25 @@ def test_a_text_takes_so_many_segments(body: str, count: int, alphabet: str) -> 
 
 def test_the_characters_that_cost_a_whole_text_its_alphabet_are_named() -> None:
     assert segments("Hej – det är dags…").forced_by == "–…"
+
+
+@pytest.mark.parametrize(("body", "meaning"), [("Prata med mig!", Understood.CALL), ("nog", Understood.STOP)])
+def test_the_words_are_the_trials_own(body: str, meaning: Understood) -> None:
+    words = {"sv": {Understood.CALL: ("PRATA MED MIG",), Understood.STOP: ("NOG",)}}
+
+    assert understand(body, words) is meaning
+    assert understand("senare", words) is Understood.OTHER
+    assert understand("Stop", words) is Understood.STOP  # to the carrier it does, whatever the trial says
+
+
+@pytest.mark.parametrize(
+    ("body", "meaning"),
+    [
+        ("stopp sms", Understood.STOP_SMS),
+        ("Stop texts.", Understood.STOP_SMS),
+        ("STOPP E-POST", Understood.STOP_EMAIL),
+        ("stop email", Understood.STOP_EMAIL),
+    ],
+)
+def test_a_stop_may_name_its_channel(body: str, meaning: Understood) -> None:
+    assert understand(body) is meaning

@@ -44,8 +44,14 @@ def app(house: House, clock: Clock) -> Flask:
     return create_app(replace(house, clock=clock))
 
 
+VOID = frozenset({"input", "meta", "link", "br", "img", "hr"})
+
+
 class Page(HTMLParser):
-    """What a browser knows of a page: its heading, its words, and the fields of its form."""
+    """What a browser without scripts knows of a page: what it shows, and the fields of the form that it shows.
+
+    path: where the page lies; of a document that holds many questions, where the one that it shows is answered.
+    """
 
     def __init__(self, path: str, response) -> None:  # type: ignore[no-untyped-def]
         super().__init__()
@@ -56,24 +62,36 @@ class Page(HTMLParser):
         self.chosen: str | None = None
         self.language = self.heading = ""
         self.words = ""
-        self._tag = ""
+        self._open: list[tuple[str, bool]] = []  # tag, and whether it shows
         self.feed(self.html)
 
     def handle_starttag(self, tag, attrs):  # type: ignore[no-untyped-def]
-        self._tag, given = tag, dict(attrs)
+        given = dict(attrs)
+        shows = (not self._open or self._open[-1][1]) and "hidden" not in given and tag not in ("script", "style")
+        if tag not in VOID:
+            self._open.append((tag, shows))
+        if not shows:
+            return
         if tag == "html":
             self.language = given["lang"]
+        if tag == "form" and given.get("class", "").startswith("item"):
+            self.path = given["action"].partition("?")[0]
         if tag == "input" and given["type"] == "hidden":
             self.fields[given["name"]] = given["value"]
-        if tag == "input" and given["type"] == "radio":
+        if tag == "input" and given["type"] == "radio" and given["name"] == "value":
             self.options.append(given["value"])
             if "checked" in given:
                 self.chosen = given["value"]
 
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop()[0] != tag:
+            pass
+
     def handle_data(self, data: str) -> None:
-        self.words += data
-        if self._tag == "h1":
-            self.heading += data.strip()
+        if self._open and self._open[-1][1]:
+            self.words += data
+            if "h1" in [tag for tag, _ in self._open]:
+                self.heading += data.strip()
 
 
 class Browser:
@@ -122,7 +140,7 @@ def link(house: House) -> Callable[..., str]:
             assessment = connection.execute(select(Assessment.id).where(*asked)).scalar_one()
             if mode == links.TABLET:
                 with entry(connection, chain=subject[:3], action="tablet handed over", by=NURSE, at=NOW) as opened:
-                    return links.issue_on_tablet(opened, assessment, NOW)
+                    return links.issue(opened, assessment, links.TABLET, NOW)
             token = links.new_token()
             row = {"token_hash": links.hash_of(token), "assessment": assessment, "issued_at": NOW}
             links.issue_for_texts(connection, [{**row, "message_key": f"{subject}/BL/invite/sms/1", "contact": None}])

@@ -32,13 +32,14 @@ class Staff(Browser):
                 email=self.email,
                 name="Some One",
                 role=role,
-                sites=list(sites),
+                sites=list(sites) or (list(house.protocol.sites) if role in users.AT_OWN_SITES else []),
                 password=PASSWORD,
                 by=NURSE,
                 now=NOW,
             )
         self.token = self.open("/desk/login").fields["csrf_token"]
         self.post("/desk/login", email=self.email, password=PASSWORD)
+        self.token = self.open("/desk/account").fields["csrf_token"]  # signing in begins everything anew
 
     def post(self, path, **fields):
         """The answer itself, without going where it leads."""

@@ -1,5 +1,8 @@
 """Signing in and out, and who may do what at the desk."""
 
+import hashlib
+import zipfile
+from io import BytesIO
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -11,11 +14,12 @@ from epro.acts import users
 from epro.refusals import Refusal
 from epro.store.database import reading, writing
 from epro.store.models import Audit, User
+from epro.web.audiences import AUDIENCES, UnlistedRoute, check
 from epro.web.desk.gate import ROLES_WITH
 from tests.epro.conftest import NOW, NURSE
 from tests.web.staffing import PASSWORD, Staff, sign_in
 
-STANDING = {"subject": "UME-001", "visit": "BL"}
+STANDING = {"subject": "UME-001", "visit": "BL", "user": 1, "instrument": "qlq-c30", "item": "q1", "site": "UME"}
 
 
 def desk_routes(app):
@@ -101,6 +105,7 @@ def test_a_nurse_of_one_site_enrols_at_no_other(app, house):
     assert "Choose one of your own sites." in response.text
 
 
+@pytest.mark.bends_the_record
 def test_a_wrong_password_an_unknown_account_and_a_closed_one_look_the_same(app, house, browser):
     known = Staff(app, house)
     with writing(house.engine) as connection:
@@ -157,6 +162,7 @@ def test_after_signing_out_the_desk_is_closed(nurse):
     assert nurse.open("/desk").path == "/desk/login"
 
 
+@pytest.mark.bends_the_record
 def test_an_account_that_is_closed_feels_it_at_the_next_request(nurse, house):
     assert nurse.open("/desk").path == "/desk"
     with writing(house.engine) as connection:
@@ -174,10 +180,58 @@ def test_a_form_without_its_token_changes_nothing(nurse, house, desk):
     assert "died" not in nurse.open("/desk/patients/UME-001").words
 
 
-def test_there_is_no_way_to_register_or_to_recover(app):
-    paths = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("security.")}
+def test_every_route_stands_in_the_matrix_and_none_is_a_librarys_own(app):
+    assert set(AUDIENCES) == {rule.endpoint for rule in app.url_map.iter_rules()}
+    assert {endpoint.split(".")[0] for endpoint in AUDIENCES} == {
+        "static",
+        "accounts",
+        "arriving",
+        "patient",
+        "saving",
+        "desk",
+        "webhooks",
+        "health",
+    }
 
-    assert paths == {"/desk/login", "/desk/logout"}
+
+@pytest.mark.parametrize(
+    ("bend", "said"),
+    [
+        (lambda app: app.add_url_rule("/desk/new", "desk.planted", lambda: ""), "desk.planted: not listed"),
+        (lambda app: app.view_functions.update({"desk.enrol": lambda: ""}), "desk.enrol: listed for 'patients.enrol'"),
+    ],
+)
+def test_a_route_that_is_not_listed_keeps_the_service_from_starting(app, bend, said):
+    bend(app)
+
+    with pytest.raises(UnlistedRoute, match=said):
+        check(app)
+
+
+def test_the_analyst_exports_without_contact_data_and_the_trail_keeps_rows_and_hash(app, house, desk):
+    desk.enrol()
+    analyst = Staff(app, house, "analyst")
+
+    response = analyst.post("/desk/export")
+
+    with zipfile.ZipFile(BytesIO(response.data)) as archive:
+        files = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+    assert b"UME-001" in files["subjects.csv"]
+    assert not [name for name, body in files.items() if b"0740605" in body or b"+4670" in body]
+    sha256 = hashlib.sha256(files["manifest.json"]).hexdigest()
+    assert response.headers["X-Manifest-SHA256"] == sha256
+    with reading(house.engine) as connection:
+        told = connection.execute(select(Audit.actor, Audit.reason).where(Audit.action == "data exported")).one()
+    assert told.actor == "analyst0@example.org"
+    assert told.reason.startswith("1 subjects, ")
+    assert told.reason.endswith(sha256)
+
+
+def test_an_export_asks_again_who_is_sitting_there(app, house, clock):
+    analyst = Staff(app, house, "analyst")
+    clock.wait(minutes=6)
+
+    assert analyst.post("/desk/export").location == "/desk/again"
 
 
 def test_a_password_is_kept_as_argon2id_and_its_hash_stays_out_of_the_trail(nurse, house):

@@ -190,3 +190,12 @@ def test_the_form_says_what_it_needs_before_anything_is_typed(nurse, house):
     for criterion in (*house.protocol.eligibility.inclusion, *house.protocol.eligibility.exclusion):
         assert criterion in page.words
     assert set(ENROLMENT) <= {name.split('"')[0] for name in page.html.split('name="')[1:]}
+
+
+def test_a_mail_address_is_taken_beside_the_number_and_a_wrong_one_said_without_repeating_it(nurse, house):
+    refused = nurse.enrol(house, email="hers at example.org")
+    assert refused.status_code == 422
+    assert "This is not an e-mail address." in refused.text
+
+    assert nurse.enrol(house, email="hers@example.org").status_code == 303
+    assert number_of(house, Contact) == 2

@@ -24,7 +24,7 @@ def test_no_page_is_kept_framed_referred_to_or_given_to_others(browser, path):
 
 
 def test_a_file_of_ours_may_be_kept_for_a_year_because_its_address_follows_its_content(browser):
-    page = browser.open("/p/nonsense")
+    page = browser.open("/desk/login")
     address = page.html.split('rel="stylesheet" href="')[1].split('"')[0]
 
     response = browser.client.get(address)

@@ -61,6 +61,7 @@ def test_a_service_whose_clock_runs_is_well(health, clock_ticks):
         "oldest_overdue_seconds": 0,
         "unknown": 0,
         "refused": 0,
+        "balance": None,
     }
 
 

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from epro.acts import links, patients
+from epro.store.codewords import code_word_of
 from epro.store.database import reading
 from epro.store.models import Answer, Assessment, Audit, Form
 from tests.web.conftest import Browser, rows_of
@@ -70,7 +71,7 @@ def test_each_answer_is_kept_at_once_with_its_own_audit_entry(house, browser, to
     page = browser.press(browser.begin(token), value="3")
 
     assert page.path == "/form/2"
-    assert "1 sparat" in page.words
+    assert "Sparat" in page.words
     assert answers_of(house) == [("q1", 3, "answered")]
     with reading(house.engine) as connection:
         latest = connection.execute(select(Audit.action, Audit.actor).order_by(Audit.seq.desc()).limit(1)).one()
@@ -161,7 +162,7 @@ def test_the_last_question_leads_to_a_look_over_all_of_them_and_each_can_be_chan
     browser.begin(token)
     browser.answer(1, 28)
 
-    assert "2 frågor har inget svar än" in browser.open("/form/review").words
+    assert "Frågor utan svar: 2" in browser.open("/form/review").words
     assert browser.press(browser.press(browser.open("/form/29")), blank="1").path == "/form/30"
     review = browser.press(browser.open("/form/30"), value="7")
 
@@ -362,3 +363,10 @@ def test_a_window_that_closes_while_she_answers_keeps_what_she_said_in_it(house,
 
     assert browser.press(page, value="2").status == 404
     assert answers_of(house) == [("q1", 2, "answered")]
+
+
+def test_the_start_page_shows_the_code_word_of_her_card(house, browser, token):
+    with reading(house.engine) as connection:
+        word = code_word_of(connection, house.cipher, "UME-001")
+
+    assert f"Ditt kodord är {word}." in browser.open(f"/p/{token}").words

@@ -1,6 +1,31 @@
 """The staff's pages: `pages` is the blueprint with all of them."""
 
-from epro.web.desk import enrolment, monitoring, patient, worklist
+from epro.web.desk import (
+    accounts,
+    answers,
+    card,
+    enrolment,
+    exporting,
+    monitoring,
+    patient,
+    signing,
+    standing,
+    trail,
+    worklist,
+)
 from epro.web.desk.gate import pages
 
-__all__ = ["enrolment", "monitoring", "pages", "patient", "worklist"]
+__all__ = [
+    "accounts",
+    "answers",
+    "card",
+    "enrolment",
+    "exporting",
+    "monitoring",
+    "pages",
+    "patient",
+    "signing",
+    "standing",
+    "trail",
+    "worklist",
+]

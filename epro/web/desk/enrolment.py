@@ -115,6 +115,8 @@ def _asked(protocol: Protocol) -> Enrolment:
         eligible=all(typed(field) == YES for field, _, _ in _criteria(protocol)),
         texts_allowed=typed("texts_allowed") == YES,
         phone=phone(wrongs) or None,
+        second_step=typed("second_step") or None,
+        email=typed("email") or None,
         randomised_on=randomised_on,
         arm=typed("arm") or None,
     )

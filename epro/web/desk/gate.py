@@ -1,8 +1,8 @@
 """Who may do what at the desk, and of which patients?
 
 Deny by default: a route says which ability it takes (`@allowed`), the table here says which roles have that ability,
-and one gate stands before every request of the desk. A route that names no ability opens for nobody. Patients of other
-sites do not exist.
+and one gate stands before every request of the desk. A route that names no ability opens for nobody, and one that
+`audiences` does not list keeps the service from starting. Patients of other sites do not exist.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from flask import Blueprint, abort, current_app, redirect, request, url_for
+from flask import Blueprint, abort, current_app, g, has_request_context, request
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
+from epro.acts.looking import looked
+from epro.acts.users import ADMINISTRATOR, ANALYST, AT_OWN_SITES, INVESTIGATOR, MONITOR, TRIAL_OFFICE
 from epro.protocol import Protocol
 from epro.queries.timeline import site_of
-from epro.web.accounts import SIGN_IN
-from epro.web.house import house, reading
+from epro.web.accounts.blueprint import prove_first, to_sign_in
+from epro.web.house import house, now, reading, staff, writing
 
-NURSE, INVESTIGATOR, MONITOR = "nurse", "investigator", "monitor"
-ANALYST, TRIAL_OFFICE, ADMINISTRATOR = "analyst", "trial_office", "administrator"
-CARE = frozenset({NURSE, INVESTIGATOR})
+CARE = AT_OWN_SITES
 
 ROLES_WITH: dict[str, frozenset[str]] = {
     "desk.enter": CARE | {MONITOR, ANALYST, TRIAL_OFFICE, ADMINISTRATOR},
@@ -32,7 +32,17 @@ ROLES_WITH: dict[str, frozenset[str]] = {
     "patients.record": CARE,  # what happened to her
     "patients.reach": CARE,  # her number and her permission
     "forms.hand_over": CARE,
+    "data.export": frozenset({ANALYST}),  # no contact data in it
+    "accounts.administer": frozenset({ADMINISTRATOR}),
+    "answers.read": CARE | {MONITOR},
+    "answers.correct": CARE,
+    "trail.read": CARE | {MONITOR, TRIAL_OFFICE},
+    "trail.review": frozenset({INVESTIGATOR, MONITOR, TRIAL_OFFICE}),
+    "record.sign": frozenset({INVESTIGATOR}),
 }
+
+PROVED = frozenset({"desk.change_number", "desk.export_data"})  # asks anew who is sitting there
+A_PAGE = (200, 400, 409, 422)  # answers that hold a page and not an error alone
 
 pages = Blueprint("desk", __name__, url_prefix="/desk")
 View = TypeVar("View", bound=Callable[..., Any])
@@ -56,12 +66,12 @@ def ability_of(endpoint: str) -> str | None:
 
 def may(ability: str | None) -> bool:
     """Whether the person who is signed in has this ability."""
-    return bool(ROLES_WITH.get(ability or "", frozenset()) & {role.name for role in current_user.roles})
+    return current_user.role in ROLES_WITH.get(ability or "", frozenset())
 
 
 def own_sites() -> frozenset[str] | None:
-    """The sites whose patients this person may see; None = every site."""
-    return frozenset(current_user.sites) or None
+    """The sites whose patients this person may see, which may be none; None = every site, by her role."""
+    return frozenset(current_user.sites) if current_user.role in AT_OWN_SITES else None
 
 
 def is_own(site: str) -> bool:
@@ -76,16 +86,15 @@ def sites_here() -> dict[str, str]:
 
 def may_see_arm(protocol: Protocol, site: str) -> bool:
     """The trial office allocates; a site sees the arm of its own patients where the trial file says so."""
-    roles = {role.name for role in current_user.roles}
-    return is_own(site) and (TRIAL_OFFICE in roles or (protocol.trial.arm_seen_by_site and bool(CARE & roles)))
+    role = current_user.role
+    return is_own(site) and (role == TRIAL_OFFICE or (protocol.trial.arm_seen_by_site and role in CARE))
 
 
 @pages.before_request
 def _stand_guard() -> Response | None:
-    """1. Signed in? 2. Able? 3. Is the patient hers?"""
+    """1. Signed in, by every step it takes? 2. Able? 3. Is the patient hers? 4. Is it still she who sits there?"""
     if not current_user.is_authenticated:
-        here = request.full_path.rstrip("?") if request.method == "GET" else None
-        return redirect(url_for(SIGN_IN, next=here), 303)
+        return to_sign_in()
     if not may(ability_of(cast(str, request.endpoint))):
         abort(403)
     subject = (request.view_args or {}).get("subject")
@@ -94,4 +103,28 @@ def _stand_guard() -> Response | None:
             site = site_of(connection, subject)
         if site is None or not is_own(site):
             abort(404)
+        shows(subject)
+    if request.endpoint in PROVED:
+        return prove_first(current_user.session)
     return None
+
+
+def shows(subject: str) -> None:
+    """Note that this page shows data of a patient."""
+    g.setdefault("shown", set()).add(subject)
+
+
+@pages.app_url_defaults
+def _shows_whom_it_leads_to(_endpoint: str, values: dict[str, Any]) -> None:
+    """A page that leads to a patient's page names her: that alone is a look."""
+    if has_request_context() and "subject" in values:
+        shows(values["subject"])
+
+
+@pages.after_request
+def _keep_the_look(response: Response) -> Response:
+    """Before a page that shows patients leaves, who looked at whom is kept; where it cannot be, the page stays here."""
+    if "shown" in g and response.status_code in A_PAGE:
+        with writing() as connection:
+            looked(connection, str(request.endpoint), g.shown, by=staff(), now=now())
+    return response

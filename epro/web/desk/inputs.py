@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import date
 
 from flask import request
-from flask_babel import gettext
 
 from epro.refusals import N_, Refusal, Wrong
+from epro.web.refusing import by_field as by_field
+from epro.web.refusing import in_words as in_words
 
 NOT_A_DATE = N_("Write the date as 2027-03-01.")
 
@@ -56,15 +56,3 @@ def needed_phone() -> str:
     if wrongs:
         raise Refusal(wrongs)
     return number
-
-
-def in_words(wrong: Wrong) -> str:
-    return str(gettext(wrong.message)) % wrong.values
-
-
-def by_field(wrongs: Iterable[Wrong]) -> dict[str, list[str]]:
-    """What is wrong, in the page's language, by the field it stands beside."""
-    words: dict[str, list[str]] = {}
-    for wrong in wrongs:
-        words.setdefault(wrong.field, []).append(in_words(wrong))
-    return words

@@ -10,17 +10,21 @@ from flask_babel import gettext
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from epro.acts import links, patients
+from epro.acts import erasure, links, patients
+from epro.acts.undoing import UNDOABLE
+from epro.opening import OUTBOX
+from epro.queries.addresses import reached_at
 from epro.queries.timeline import arm_of, timeline
 from epro.refusals import N_, Refusal, Wrong
 from epro.store import facts
 from epro.web.accounts import sign_out
-from epro.web.desk.gate import allowed, may_see_arm, pages
+from epro.web.desk.gate import allowed, may, may_see_arm, pages
 from epro.web.desk.inputs import by_field, needed_day, needed_phone, typed
 from epro.web.house import house, now, reading, staff, writing
 from scheduler.changes import Changes
 
 Answer = Response | tuple[str, int]
+PROOF = "desk.stopped"  # the page that proves that nothing more is sent
 
 
 @pages.get("/patients/<subject>")
@@ -32,7 +36,7 @@ def patient(subject: str) -> str:
 @pages.post("/patients/<subject>/randomisation")
 @allowed("patients.randomise")
 def randomise(subject: str) -> Answer:
-    return _act(
+    return act_on(
         subject,
         "randomisation",
         gettext("Randomisation recorded; the plan stands below."),
@@ -46,7 +50,7 @@ def correct_randomisation(subject: str) -> Answer:
     """First what the correction would do, then, confirmed, the correction."""
     if typed("confirmed") != "yes":
         return _preview_correction(subject)
-    return _act(
+    return act_on(
         subject,
         "correction",
         gettext("Date corrected; what was still to come has been planned anew."),
@@ -77,29 +81,41 @@ def record_seen(subject: str) -> Answer:
 @pages.post("/patients/<subject>/death")
 @allowed("patients.record")
 def record_death(subject: str) -> Answer:
-    return _act(
+    return act_on(
         subject,
         "death",
         gettext("Death recorded. Nothing more is sent."),
         lambda connection, act: patients.record_death(connection, on=needed_day("happened_on"), **act),
+        then=PROOF,
     )
 
 
 @pages.post("/patients/<subject>/withdrawal")
 @allowed("patients.record")
 def withdraw(subject: str) -> Answer:
-    return _act(
+    return act_on(
         subject,
         "withdrawal",
         gettext("Withdrawal recorded. Nothing more is sent; the answers are kept."),
-        lambda connection, act: patients.withdraw(connection, on=needed_day("happened_on"), reason=_reason(), **act),
+        _withdraw,
+        then=PROOF,
     )
+
+
+def _withdraw(connection: Connection, act: dict[str, Any]) -> None:
+    """With her number and her replies erased in the same transaction, where she asks for that."""
+    reason = _reason()
+    patients.withdraw(connection, on=needed_day("happened_on"), reason=reason, **act)
+    if typed("erase") == "yes":
+        hers = erasure.addresses_of(connection, house().cipher, act["subject"])
+        erasure.erase_contact(connection, reason=reason, **act)
+        erasure.erase_files(house().settings.home / OUTBOX, hers)
 
 
 @pages.post("/patients/<subject>/number")
 @allowed("patients.reach")
 def change_number(subject: str) -> Answer:
-    return _act(
+    return act_on(
         subject,
         "number",
         gettext("New number kept. Links that went to the old one are closed."),
@@ -107,15 +123,42 @@ def change_number(subject: str) -> Answer:
     )
 
 
+@pages.post("/patients/<subject>/second-step")
+@allowed("patients.reach")
+def change_second_step(subject: str) -> Answer:
+    return act_on(
+        subject,
+        "second-step",
+        gettext("Noted. From now on she shows this besides the link."),
+        lambda connection, act: patients.agree_on_second_step(
+            connection, cipher=house().cipher, shown=typed("second_step"), **act
+        ),
+    )
+
+
+@pages.post("/patients/<subject>/email")
+@allowed("patients.reach")
+def change_email(subject: str) -> Answer:
+    return act_on(
+        subject,
+        "email",
+        gettext("E-mail address kept. Links that were sent before are closed.")
+        if typed("email")
+        else gettext("E-mail address taken away."),
+        lambda connection, act: patients.change_email(connection, cipher=house().cipher, email=typed("email"), **act),
+    )
+
+
 @pages.post("/patients/<subject>/permission")
 @allowed("patients.reach")
 def change_permission(subject: str) -> Answer:
     given = typed("texts_allowed") == "yes"
-    return _act(
+    return act_on(
         subject,
         "permission",
         gettext("Permission for texts recorded.") if given else gettext("Recorded: no more texts are sent."),
         lambda connection, act: patients.allow_texts(connection, allowed=given, **act),
+        then="desk.patient" if given else PROOF,
     )
 
 
@@ -132,8 +175,14 @@ def hand_over(subject: str, visit: str) -> Answer:
     return redirect(f"/p/{token}", 303)
 
 
+@pages.post("/patients/<subject>/discharge")
+@allowed("patients.record")
+def record_discharge(subject: str) -> Answer:
+    return _happened(subject, facts.DISCHARGE, gettext("Discharge recorded."))
+
+
 def _happened(subject: str, kind: str, said: str) -> Answer:
-    return _act(
+    return act_on(
         subject,
         kind,
         said,
@@ -141,15 +190,21 @@ def _happened(subject: str, kind: str, said: str) -> Answer:
     )
 
 
-def _act(subject: str, form: str, said: str, act: Callable[[Connection, dict[str, Any]], object]) -> Answer:
-    """Do it in one transaction, then show the page anew. A refusal is told beside the form it came from."""
+def act_on(
+    subject: str,
+    form: str,
+    said: str,
+    act: Callable[[Connection, dict[str, Any]], object],
+    then: str = "desk.patient",
+) -> Answer:
+    """Do it in one transaction, then show a page of the patient. A refusal is told beside the form it came from."""
     try:
         with writing() as connection:
             act(connection, {"protocol": house().protocol, "subject": subject, "by": staff(), "now": now()})
     except Refusal as refusal:
         return _page(subject, form=form, errors=by_field(refusal.wrongs)), 422
     flash(said)
-    return redirect(url_for("desk.patient", subject=subject), 303)
+    return redirect(url_for(then, subject=subject), 303)
 
 
 def _preview_correction(subject: str) -> Answer:
@@ -172,15 +227,18 @@ def _page(
         shown = timeline(connection, protocol, subject, now())
         sees_arm = may_see_arm(protocol, shown.patient.site)
         arm = arm_of(connection, subject) if sees_arm else None
+        reached = reached_at(connection, house().cipher, subject) if may("patients.reach") else None
     return render_template(
         "desk/patient.html",
         shown=shown,
         patient=shown.patient,
         sees_arm=sees_arm,
         arm=arm,
+        reached=reached,
         form=form,
         errors=errors or {},
         preview=preview,
+        undoable=[event for event in reversed(shown.patient.standing) if event.kind in UNDOABLE],
         typed=request.form,
         here=url_for("desk.patient", subject=subject),
     )

@@ -9,9 +9,9 @@ from flask_babel import format_date, format_timedelta, get_locale, gettext
 from markupsafe import Markup
 
 from epro import assessments
+from epro.acts import answers, links
 from epro.protocol import CONSENT, RANDOMISATION
 from epro.queries import reach
-from epro.queries.timeline import STOPPED
 from epro.refusals import N_
 from epro.store import facts
 from epro.web.desk.gate import may, pages
@@ -27,7 +27,6 @@ STATES = {
     assessments.COMPLETED: N_("complete"),
     assessments.CLOSED_UNFINISHED: N_("closed unfinished"),
     assessments.MISSED: N_("missed"),
-    STOPPED: N_("no longer asked"),
     assessments.EXCUSED: N_("excused"),
     assessments.BEFORE_SYSTEM: N_("before the system"),
 }
@@ -52,6 +51,11 @@ CODES = {  # of the carrier; twilio.com/docs/api/errors
     21610: N_("the patient replied STOP"),
     21612: N_("the number cannot receive this text"),
     21614: N_("the number is not a mobile"),
+    550: N_("the e-mail address does not exist"),
+    551: N_("the e-mail address does not exist"),
+    552: N_("the mailbox is full or the mail was not liked"),
+    553: N_("the e-mail address does not exist"),
+    554: N_("the mail server did not want the mail"),
     30003: N_("the phone was off or out of reach"),
     30004: N_("the phone or its operator blocks texts"),
     30005: N_("the number is not in use"),
@@ -61,6 +65,9 @@ WHY_UNREACHABLE = {
     reach.NO_PERMISSION: N_("No permission for texts"),
     reach.OPTED_OUT: N_("Replied STOP"),
     reach.NO_NUMBER: N_("No phone number"),
+    facts.NOT_ME: N_("Somebody opened the link and said: this is not me"),
+    facts.WRONG_NUMBER: N_("Somebody opened the link and said: wrong number"),
+    reach.FAILS: N_("Texts do not arrive at the number"),
     arrows.UNDELIVERED: N_("The last text did not arrive"),
     arrows.REFUSED: N_("The carrier refused the last text"),
     arrows.UNKNOWN: N_("Nobody knows yet whether the last text left"),
@@ -70,7 +77,10 @@ WHY_UNREACHABLE = {
 WHAT_TO_DO = {
     reach.NO_PERMISSION: N_("Ask for permission, or agree to answer on the clinic's tablet."),
     reach.OPTED_OUT: N_("Call. Whoever wants texts again sends START to the number they came from."),
+    reach.FAILS: N_("Call and check the number; a new one is given on the patient's page."),
     reach.NO_NUMBER: N_("Ask for a mobile number, or offer the clinic's tablet."),
+    facts.NOT_ME: N_("Call, check who has the phone, and record that you spoke to her; then texts reach her again."),
+    facts.WRONG_NUMBER: N_("Find the right number and give it on the patient's page. Nothing is sent until then."),
     arrows.UNDELIVERED: N_("Call and check the number; a new one is given on the patient's page."),
     arrows.REFUSED: N_("Call and check the number; a new one is given on the patient's page."),
     arrows.UNKNOWN: N_("Wait for the check. It is never sent again blindly. Call if the window closes soon."),
@@ -90,13 +100,44 @@ EVENTS = {
     facts.OPTED_OUT: N_("Replied STOP"),
     facts.OPTED_IN: N_("Replied START"),
     facts.ASKED_LATER: N_("Replied LATER"),
+    facts.NOT_ME: N_("Link opened by somebody else"),
+    facts.WRONG_NUMBER: N_("Number reported as wrong"),
+    facts.FAILS["sms"]: N_("Texts do not arrive at the number"),
+    facts.FAILS["email"]: N_("Mails do not arrive at the address"),
+    facts.DISCHARGE: N_("Discharge from hospital"),
+    facts.PAUSED: N_("Texts rest"),
+    facts.PAUSE_ENDED: N_("Texts go again"),
+    facts.CONSENTED_ANEW: N_("Consented to the amended trial"),
+    facts.UNDONE: N_("Never happened"),
 }
-MODES = {"self": N_("by link"), "tablet": N_("on the clinic's tablet")}
+MODES = {
+    links.SELF: N_("by link"),
+    answers.HELPED: N_("by link, with help"),
+    answers.PROXY: N_("by link, by somebody else for her"),
+    answers.NOT_SAID: N_("by link, not said by whom"),
+    links.TABLET: N_("on the clinic's tablet"),
+}
+
+
+ROLES = {
+    "nurse": N_("Nurse"),
+    "investigator": N_("Investigator"),
+    "monitor": N_("Monitor"),
+    "analyst": N_("Analyst"),
+    "trial_office": N_("Trial office"),
+    "administrator": N_("Administrator"),
+}
+SECOND_STEPS = {
+    "none": N_("none"),
+    "code": N_("code"),
+    "passkey": N_("passkey"),
+    "code and passkey": N_("code and passkey"),
+}
 
 
 def visit_title(code: str) -> str:
     """A visit as the trial file names it in the language of the page."""
-    titles = house().protocol.schedule.visits[code].title
+    titles = house().protocol.visits[code].title
     return str(titles.get(str(get_locale())) or next(iter(titles.values())))
 
 

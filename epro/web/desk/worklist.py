@@ -7,6 +7,8 @@ from typing import cast
 from flask import abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from epro.queries.alive import silent
+from epro.queries.lost import possibly_lost
 from epro.queries.timeline import subjects_like
 from epro.queries.worklist import worklist
 from epro.queries.written import written
@@ -28,12 +30,16 @@ def landing() -> str | Response:
     with reading() as connection:
         lists = worklist(connection, protocol, now(), sites=sites, visit=chosen["visit"])
         replies = written(connection, house().cipher, now(), sites=sites)
+        lost = possibly_lost(connection, now(), sites=sites)
+        quiet = silent(connection, protocol, now(), sites=sites)
         sending = ledger.health(connection, now())
     to_call = {(one.form.subject, one.form.visit) for one in lists.unreachable if arrows.UNKNOWN not in one.why}
     return render_template(
         "desk/worklist.html",
         lists=lists,
         replies=replies,
+        silent=quiet,
+        lost=lost,
         to_call=to_call,
         sending=sending,
         sites=sites_here(),
@@ -59,6 +65,6 @@ def _chosen() -> dict[str, str | None]:
     site, visit = request.args.get("site") or None, request.args.get("visit") or None
     if site is not None and site not in sites_here():
         abort(404)
-    if visit is not None and visit not in house().protocol.schedule.visits:
+    if visit is not None and visit not in house().protocol.visits:
         abort(404)
     return cast(dict[str, str | None], {"site": site, "visit": visit})

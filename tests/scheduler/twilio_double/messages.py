@@ -17,6 +17,7 @@ from scheduler.texts import segments
 ACCOUNT = "AC" + "0" * 32
 AUTH_TOKEN = "secret"
 HOME = f"/2010-04-01/Accounts/{ACCOUNT}/Messages"
+BALANCE = f"/2010-04-01/Accounts/{ACCOUNT}/Balance.json"
 VALID = re.compile(r"\+[1-9]\d{6,14}")
 MAGIC_NUMBERS = {  # Twilio's documentation of its test credentials: what a text to each of them is answered
     "+15005550001": 21211,
@@ -54,6 +55,7 @@ class Double:
     """
 
     url: str = ""
+    left: str = "12.34"  # on the account
     now: datetime = datetime(2027, 4, 1, 8, tzinfo=UTC)
     listed_after: timedelta = timedelta(0)
     taken: list[dict[str, Any]] = field(default_factory=list)  # resources, as Twilio gives them
@@ -112,6 +114,9 @@ class Double:
                 text["status"] = "canceled"
             text["date_updated"] = format_datetime(self.now)
             return dict(text)
+
+    def balance(self) -> dict[str, str]:
+        return {"account_sid": ACCOUNT, "balance": self.left, "currency": "USD"}
 
     def delete(self, sid: str) -> None:
         with self.lock:

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.scheduler.twilio_double.messages import ACCOUNT, AUTH_TOKEN, HOME, Double, Refusal
+from tests.scheduler.twilio_double.messages import ACCOUNT, AUTH_TOKEN, BALANCE, HOME, Double, Refusal
 
 ONE = re.compile(re.escape(HOME) + r"/((?:SM|MM)[0-9a-f]{32})\.json")
 LET_IN = "Basic " + base64.b64encode(f"{ACCOUNT}:{AUTH_TOKEN}".encode()).decode()
@@ -78,7 +78,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _route(self) -> None:
         one = ONE.fullmatch(urlsplit(self.path).path)
-        if self._is_list() and self.command == "POST":
+        if self.command == "GET" and urlsplit(self.path).path == BALANCE:
+            self.reply(200, self.double.balance())
+        elif self._is_list() and self.command == "POST":
             self.reply(201, self.double.take(self.form))
         elif self._is_list() and self.command == "GET":
             size, page = int(self.form.get("PageSize", "50")), int(self.form.get("Page", "0"))

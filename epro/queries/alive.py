@@ -1,0 +1,55 @@
+"""Of whom must somebody say that she is alive, before a text goes to her?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import Connection, select
+
+from epro.protocol import Protocol
+from epro.store import facts
+from epro.store.models import Patient
+from scheduler import arrows
+from scheduler.tables import message
+
+AHEAD = timedelta(days=7)  # so long before a text the nurse is asked
+WAITS = (arrows.PLANNED, arrows.WITHHELD, arrows.NOT_SENDABLE)
+
+
+@dataclass(frozen=True)
+class Silent:
+    """A patient of whom nothing has been heard for too long.
+
+    send_at: when the first text goes or should have gone; waits: it does not go before somebody has confirmed.
+    """
+
+    subject: str
+    site: str
+    visit: str
+    send_at: datetime
+    last_sign_on: date
+    waits: bool
+
+
+def silent(
+    connection: Connection, protocol: Protocol, now: datetime, *, sites: Collection[str] | None = None
+) -> list[Silent]:
+    """The patients of these sites (None = all) to whom a text is due within a week, the first due first."""
+    rule = protocol.schedule.signs_of_life
+    if rule is None:
+        return []
+    soon = (message.c.state.in_(WAITS), message.c.send_at <= now + AHEAD, message.c.closes_at > now)
+    here = [] if sites is None else [Patient.site.in_(sites)]
+    columns = (message.c.subject, message.c.visit, message.c.send_at, Patient.site)
+    joined = select(*columns).join(Patient, Patient.subject == message.c.subject).where(*soon, *here)
+    first = {row.subject: row for row in reversed(connection.execute(joined.order_by(message.c.send_at)).all())}
+    found = []
+    for subject, known in facts.facts_of(connection, first).items():
+        row, last_sign_on = first[subject], max(sign.on for sign in known.signs)
+        on = max(known.day_of(row.send_at), known.day_of(now))
+        if known.may_be_texted and (on - last_sign_on).days > rule.days:
+            waits = rule.without == "hold"
+            found.append(Silent(subject, row.site, row.visit, row.send_at, last_sign_on, waits))
+    return sorted(found, key=lambda one: (one.send_at, one.subject))

@@ -1,0 +1,82 @@
+"""The analyst's page: the trial folder as one file, without contact data, and a line in the trail for each.
+
+The folder is written by `epro export` in a process of its own, for this one holds no statistics.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+
+from flask import Response, render_template
+
+from epro.settings import Settings
+from epro.store.audit import TRIAL_CHAIN, entry
+from epro.web.desk.gate import allowed, pages
+from epro.web.house import house, now, staff, writing
+
+MANIFEST = "manifest.json"
+
+
+class NotExported(RuntimeError):
+    """The export ended without its folder; its own words stand in the service's log."""
+
+
+@pages.get("/export")
+@allowed("data.export")
+def export_page() -> str:
+    return render_template("desk/export.html")
+
+
+@pages.post("/export")
+@allowed("data.export")
+def export_data() -> Response:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "trial"
+        counts = _export(house().settings, folder, now())
+        sha256 = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+        body = _zipped(folder)
+    told = ", ".join(f"{n} {name}" for name, n in counts.items()) + f", manifest sha256 {sha256}"
+    with (
+        writing() as connection,
+        entry(connection, chain=TRIAL_CHAIN, action="data exported", by=staff(), at=now(), reason=told),
+    ):
+        pass
+    name = f"{house().protocol.trial.code.lower()}-{now():%Y%m%dT%H%M%SZ}.zip"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Manifest-SHA256": sha256}
+    return Response(body, mimetype="application/zip", headers=headers)
+
+
+def _export(settings: Settings, folder: Path, at: datetime) -> dict[str, int]:
+    """Row counts of the folder that was written. Raises NotExported."""
+    environment = {
+        **os.environ,
+        "EPRO_HOME": str(settings.home.resolve()),
+        "EPRO_TRIAL": str(settings.trial.resolve()),
+        "EPRO_DATABASE_URL": settings.database,
+        "EPRO_SECRET_KEY": settings.secret_key.get_secret_value(),
+        "EPRO_CONTACT_KEYS": ",".join(key.get_secret_value() for key in settings.contact_keys),
+    }
+    command = [sys.executable, "-m", "epro", "export", str(folder), "--json", "--at", at.isoformat()]
+    ended = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False)
+    if ended.returncode:
+        raise NotExported(f"epro export ended with {ended.returncode}")
+    counts: dict[str, int] = json.loads(ended.stdout)
+    return counts
+
+
+def _zipped(folder: Path) -> bytes:
+    body = BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.write(file, file.relative_to(folder.parent))
+    return body.getvalue()

@@ -1,0 +1,69 @@
+"""Connections that say nothing, or half of something, take nobody's place."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from epro.web.serving import IDLE_SECONDS, REQUEST_SECONDS
+from tests.journeys.conftest import Phone
+from tests.journeys.test_answering import kept
+
+HALF_HEAD = b"POST /form/answer HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Le"
+HALF_BODY = b"POST /form/answer HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900\r\n\r\nticket="
+SILENCE = b""
+
+
+@contextmanager
+def connections(service, each: int) -> Iterator[list[socket.socket]]:
+    """As many connections of each kind, open all at once."""
+    address = urlsplit(service.address)
+    with ExitStack() as stack:
+        opened = []
+        for said in (SILENCE, HALF_HEAD, HALF_BODY):
+            for _ in range(each):
+                connection = stack.enter_context(socket.create_connection((address.hostname, address.port)))
+                connection.sendall(said)
+                opened.append(connection)
+        yield opened
+
+
+def answer_ten(service, subject: str) -> list[int]:
+    (link,) = service.tick(service.first_text_is_due_at(service.enrol(subject)))
+    phone = Phone(service.address)
+    page = phone.press(phone.open(link))
+    statuses = []
+    for _ in range(10):
+        page = phone.press(page, value="2")
+        statuses.append(page.status)
+    return statuses
+
+
+def test_sixty_idle_and_half_sent_connections_hold_up_no_answer(service):
+    with connections(service, 20):
+        statuses = answer_ten(service, "UME-001")
+
+    assert statuses == [200] * 10
+    assert [value for _, value in kept(service, "UME-001")] == [2] * 10
+
+
+@pytest.mark.slow
+def test_five_hundred_hold_up_none_either_and_each_is_let_go_in_the_end(service):
+    with connections(service, 170) as opened:
+        statuses = answer_ten(service, "UME-002")
+        for connection in opened:
+            connection.settimeout(IDLE_SECONDS + REQUEST_SECONDS + 20)
+            while connection.recv(1000):  # a word of why, perhaps, and then the end
+                pass
+
+    assert statuses == [200] * 10
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(service):
+    address = urlsplit(service.address)
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        connection.sendall(HALF_BODY.replace(b"900", b"90000000"))
+        connection.settimeout(REQUEST_SECONDS)
+        assert b" 413 " in connection.recv(200)

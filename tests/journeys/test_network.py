@@ -1,0 +1,301 @@
+"""The form on a network that comes and goes, on shared phones: what was said arrives once, and stays nowhere."""
+
+import pytest
+from playwright.sync_api import BrowserContext, Error, Page, expect
+from sqlalchemy import select
+
+from epro.store.database import reading
+from epro.store.models import Answer, Assessment, Form
+from tests.journeys.browsing import chromium, needs_chromium
+
+pytestmark = [needs_chromium, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def context(browser):
+    context = browser.new_context(viewport={"width": 360, "height": 740}, locale="sv-SE")
+    yield context
+    context.close()
+
+
+class Patient:
+    """Somebody with a link in her phone."""
+
+    def __init__(self, service) -> None:
+        known = service.__dict__.setdefault("patients", [])
+        self.service, self.subject = service, service.enrol(f"UME-{len(known) + 1:03d}")
+        known.append(self.subject)
+        (path,) = service.tick(service.first_text_is_due_at(self.subject))
+        self.link = service.address + path
+
+    def start(self, context: BrowserContext) -> Page:
+        page = context.new_page()
+        page.goto(self.link)
+        page.get_by_role("button", name="Börja").click()
+        return page
+
+    @property
+    def kept(self) -> list[tuple[str, int | None]]:
+        with reading(self.service.house.engine) as connection:
+            rows = connection.execute(
+                select(Answer.item, Answer.value)
+                .join(Form, Form.id == Answer.form)
+                .join(Assessment, Assessment.id == Form.assessment)
+                .where(Assessment.subject == self.subject)
+                .order_by(Answer.id)
+            )
+            return [tuple(row) for row in rows]
+
+    @property
+    def has_sent(self) -> bool:
+        with reading(self.service.house.engine) as connection:
+            at = select(Assessment.completed_at).where(Assessment.subject == self.subject, Assessment.visit == "BL")
+            return connection.execute(at).scalar_one() is not None
+
+
+@pytest.fixture
+def patient(service):
+    return Patient(service)
+
+
+def answer(page: Page, first: int, last: int, nth: int = 1) -> None:
+    for n in range(first, last + 1):
+        expect(page).to_have_title(f"Fråga {n} av 30")
+        page.locator(".option:visible").nth(nth).click()
+        page.get_by_role("button", name="Fortsätt").click()
+
+
+def saved(page: Page) -> None:
+    expect(page.locator(".saved")).to_have_text("Sparat")
+
+
+def lies_in(page: Page) -> str:
+    """Everything that scripts keep in this browser, but for the document itself."""
+    return page.evaluate(
+        """async () => JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie,
+                                        indexedDB.databases ? await indexedDB.databases() : []])"""
+    )
+
+
+def has_copy(page: Page) -> None:
+    page.evaluate(
+        """async () => { while (!(navigator.serviceWorker.controller && await caches.match('/form')))
+                         await new Promise(requestAnimationFrame) }"""
+    )
+
+
+def test_what_is_answered_in_a_tunnel_arrives_once_when_the_network_is_back(context, patient):
+    page = patient.start(context)
+    answer(page, 1, 4)
+    saved(page)
+    context.set_offline(True)
+    answer(page, 5, 30)
+    expect(page.locator(".saved")).to_have_text("Väntar på nät (26)")
+    assert len(patient.kept) == 4
+    context.set_offline(False)
+    saved(page)
+
+    assert patient.kept == [(f"q{n}", 2) for n in range(1, 31)]
+    assert lies_in(page) == '[[],[],"",[]]'
+
+
+def test_a_form_that_is_reloaded_and_closed_in_a_tunnel_is_still_there_and_is_sent_afterwards(context, patient):
+    page = patient.start(context)
+    answer(page, 1, 2)
+    saved(page)
+    has_copy(page)
+    context.set_offline(True)
+    answer(page, 3, 5, nth=2)
+    page.reload()
+    expect(page).to_have_title("Fråga 6 av 30")
+    page.get_by_role("link", name="Tillbaka").click()
+    expect(page).to_have_title("Fråga 5 av 30")
+    assert page.locator(".item:visible input:checked").get_attribute("value") == "3"
+    page.close()
+
+    page = context.new_page()
+    page.goto(patient.link)
+    expect(page).to_have_title("Fråga 6 av 30")
+    assert page.url.endswith("/form")
+    answer(page, 6, 30)
+    page.get_by_role("button", name="Skicka formuläret").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ditt formulär är klart att skickas")
+    assert not patient.has_sent
+    context.set_offline(False)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tack, ditt formulär är sparat")
+
+    assert patient.has_sent
+    assert patient.kept == [
+        ("q1", 2),
+        ("q2", 2),
+        *[(f"q{n}", 3) for n in (3, 4, 5)],
+        *[(f"q{n}", 2) for n in range(6, 31)],
+    ]
+    assert lies_in(page) == '[[],[],"",[]]'
+    assert page.evaluate("caches.keys()") == []
+
+
+def test_the_copy_that_stays_on_the_phone_knows_which_questions_are_answered_and_never_what(context, patient):
+    page = patient.start(context)
+    has_copy(page)
+    answer(page, 1, 3, nth=3)
+    saved(page)
+
+    copy = page.evaluate("caches.match('/form').then(kept => kept.text())")
+
+    assert 'id="qlq-c30.q3" data-state="answered"' in copy
+    assert 'id="qlq-c30.q4" data-state=""' in copy
+    assert " checked" not in copy
+    assert patient.link.rpartition("/")[2] not in copy
+
+
+def test_answers_that_wait_arrive_with_their_own_patient_though_another_has_sat_down_since(service, context, patient):
+    page = patient.start(context)
+    answer(page, 1, 1)
+    saved(page)
+    context.set_offline(True)
+    answer(page, 2, 3)
+    page.close()
+    context.set_offline(False)
+    other = Patient(service)
+    page = other.start(context)
+    expect(page).to_have_title("Fråga 1 av 30")
+    answer(page, 1, 2, nth=3)
+    saved(page)
+    page.evaluate("async () => { while (localStorage.length) await new Promise(requestAnimationFrame) }")
+
+    assert patient.kept == [("q1", 2), ("q2", 2), ("q3", 2)]
+    assert other.kept == [("q1", 4), ("q2", 4)]
+
+
+def test_a_start_by_another_patient_takes_the_first_ones_copy_away(service, context, patient):
+    page = patient.start(context)
+    has_copy(page)
+    other = Patient(service)
+    other.start(context)
+    has_copy(page)
+    context.set_offline(True)
+
+    page.goto(other.link)
+    expect(page).to_have_title("Fråga 1 av 30")
+    with pytest.raises(Error, match=r"ERR_INTERNET_DISCONNECTED|ERR_FAILED"):
+        page.goto(patient.link)
+
+
+def test_a_reply_that_is_not_ours_is_no_receipt(context, patient):
+    page = patient.start(context)
+    context.route("**/form/answer", lambda route: route.fulfill(status=200, body="<h1>Welcome to our network</h1>"))
+    answer(page, 1, 1)
+
+    expect(page.locator(".saved")).to_have_text("Väntar på nät (1)")
+    assert patient.kept == []
+    context.unroute("**/form/answer")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    saved(page)
+    assert patient.kept == [("q1", 2)]
+
+
+def test_a_receipt_that_is_lost_makes_no_second_answer(context, patient):
+    page = patient.start(context)
+    lost = []
+
+    def lose_the_first(route):
+        reply = route.fetch()
+        if lost:
+            route.fulfill(response=reply)
+        else:
+            lost.append(reply)
+            route.abort()
+
+    context.route("**/form/answer", lose_the_first)
+    answer(page, 1, 1)
+    expect(page.locator(".saved")).to_have_text("Väntar på nät (1)")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    saved(page)
+
+    assert patient.kept == [("q1", 2)]
+
+
+def test_two_tabs_are_one_form(context, patient):
+    one = patient.start(context)
+    answer(one, 1, 2)
+    saved(one)
+    two = context.new_page()
+    two.goto(patient.service.address + "/form")
+    answer(two, 3, 3)
+    saved(two)
+    answer(one, 3, 4, nth=0)
+    saved(one)
+    two.goto(patient.service.address + "/form/review")
+    two.get_by_role("button", name="Skicka formuläret").click()
+    expect(two.get_by_role("heading", level=1)).to_have_text("Tack, ditt formulär är sparat")
+    answer(one, 5, 5)
+    expect(one.get_by_role("heading", level=1)).to_have_text("Tack, ditt formulär är sparat")
+
+    assert patient.kept == [("q1", 2), ("q2", 2), ("q3", 2), ("q3", 1), ("q4", 1)]
+
+
+def test_a_double_tap_goes_one_step_and_sends_one_form(context, patient):
+    page = patient.start(context)
+    page.locator(".option:visible").first.click()
+    page.get_by_role("button", name="Fortsätt").dblclick()
+    expect(page).to_have_title("Fråga 2 av 30")
+    saved(page)
+    assert patient.kept == [("q1", 1)]
+
+
+def test_back_keeps_what_was_chosen_and_a_change_is_added(context, patient):
+    page = patient.start(context)
+    answer(page, 1, 2)
+    page.get_by_role("link", name="Tillbaka").click()
+    expect(page).to_have_title("Fråga 2 av 30")
+    page.go_back()
+    expect(page).to_have_title("Fråga 1 av 30")
+    assert page.locator(".item:visible input:checked").get_attribute("value") == "2"
+    answer(page, 1, 1, nth=3)
+    expect(page).to_have_title("Fråga 2 av 30")
+    saved(page)
+
+    assert patient.kept == [("q1", 2), ("q2", 2), ("q1", 4)]
+
+
+def test_another_phone_goes_on_where_the_first_stopped_and_is_shown_no_answer(browser, context, patient):
+    page = patient.start(context)
+    answer(page, 1, 12, nth=3)
+    saved(page)
+    page.close()
+    other = browser.new_context(locale="sv-SE")
+    page = patient.start(other)
+
+    expect(page).to_have_title("Fråga 13 av 30")
+    page.get_by_role("link", name="Tillbaka").click()
+    expect(page.locator(".item:visible")).to_contain_text("Du har svarat på frågan tidigare")
+    assert " checked" not in page.content()
+    page.get_by_role("button", name="Fortsätt").click()
+    answer(page, 13, 30)
+    assert page.get_by_text("Besvarad tidigare").count() == 12
+    other.close()
+
+
+def test_the_phones_clock_is_kept_as_what_it_claims_and_ours_beside_it(service, browser, patient):
+    context = browser.new_context(locale="sv-SE")
+    page = context.new_page()
+    page.clock.set_fixed_time("2031-05-01T10:00:00Z")
+    page.goto(patient.link)
+    page.get_by_role("button", name="Börja").click()
+    answer(page, 1, 1)
+    saved(page)
+    context.close()
+
+    with reading(service.house.engine) as connection:
+        said_at, received_at = connection.execute(
+            select(Answer.said_at, Answer.received_at).order_by(Answer.id.desc()).limit(1)
+        ).one()
+    assert said_at.isoformat() == "2031-05-01T10:00:00+00:00"
+    assert abs((received_at - service.house.clock()).total_seconds()) < 300

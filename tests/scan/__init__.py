@@ -1,0 +1,1 @@
+"""Scanners from outside, against the real pages and against an application with flaws planted in it."""
