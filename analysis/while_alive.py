@@ -17,13 +17,12 @@ from scipy.special import expit
 from statsmodels.genmod.cov_struct import Independence
 from statsmodels.genmod.generalized_estimating_equations import GEE
 
+from analysis.intervals import CONFIDENCE, with_bounds
 from analysis.results import Account, BadInput, CannotEstimate, Result, require, rows_of
 from analysis.survival import kaplan_meier
 from analysis.survival.outcome import labels, outcome
 
 Numbers = NDArray[np.float64]
-CONFIDENCE = 0.95
-Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 FEWEST = 2  # forms by arm and visit
 LARGEST_WEIGHT = 10.0  # against 1 on average
 FADES_MONTHS, SOON_MONTHS = 6.0, 3.0  # before death, in which few answer
@@ -246,7 +245,7 @@ def _of_all(means: pd.DataFrame, alive: pd.DataFrame, worst: float) -> pd.DataFr
     gain = means["estimate"] - worst
     estimate = worst + chance["estimate"] * gain
     se = np.hypot(chance["estimate"] * means["se"], chance["se"] * gain)
-    return pd.DataFrame({"estimate": estimate, "se": se, "lower": estimate - Z * se, "upper": estimate + Z * se})
+    return with_bounds(pd.DataFrame({"estimate": estimate, "se": se}))
 
 
 def _bounded(chances: pd.DataFrame) -> pd.DataFrame:

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from analysis.competing.causes import causes
+from analysis.intervals import Z
 from analysis.results import Account, Result
-from analysis.survival.outcome import CONFIDENCE, Mask, Numbers, allow_probability, labels
+from analysis.survival.outcome import Mask, Numbers, allow_probability, labels
 
-Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 WIDEST = 500.0  # on the log-log scale; beyond it the bound is 0 or 1 in every digit
 
 

@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 
-from analysis.competing.causes import causes, check_rows, of_interest
+from analysis.competing.causes import causes, of_interest
+from analysis.intervals import ratios
 from analysis.results import Account, CannotEstimate, Result
 from analysis.survival import Cox, cox
-from analysis.survival.outcome import CONFIDENCE, Mask, Numbers, labels
-
-LARGEST_SE = 50.0  # of a covariate in its own SDs: beyond it the likelihood has no maximum
+from analysis.survival.outcome import LARGEST_SE, Mask, Numbers, covariates_of, labels
 
 
 @dataclass(frozen=True)
@@ -76,14 +74,10 @@ def fine_gray(
     Raises BadInput, and CannotEstimate when a covariate does not vary or the likelihood has no maximum.
     """
     times, first = causes(time, cause)
-    check_rows("covariates", len(covariates), len(times))
-    data = covariates.reset_index(drop=True).astype(float)
-    complete = data.notna().all(axis=1).to_numpy()
+    kept, complete = covariates_of(covariates, len(times))
     stratum = labels([("strata", strata)], len(times))[complete]
-    kept, times, first = data[complete], times[complete], first[complete]
+    times, first = times[complete], first[complete]
     mine = of_interest(first, of)
-    if same := [str(name) for name in kept if kept[name].nunique() < 2]:
-        raise CannotEstimate(f"{', '.join(same)} is the same for all patients")
     x = kept.to_numpy()
     spread = x.std(axis=0, ddof=1)
     standard, other = (x - x.mean(axis=0)) / spread, (first != "") & ~mine
@@ -94,12 +88,8 @@ def fine_gray(
     ]
     beta = _maximum(layers, [str(name) for name in kept])
     se = np.sqrt(np.diag(_covariance([layer.at(beta) for layer in layers]))) / spread
-    coef = beta / spread
-    half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * se
-    columns = {"coef": coef, "se": se, "shr": np.exp(coef), "lower": np.exp(coef - half), "upper": np.exp(coef + half)}
-    z = {"z": coef / se, "p": 2 * stats.norm.sf(np.abs(coef / se))}
-    terms = pd.DataFrame({**columns, **z}, index=kept.columns.rename("term"))
-    return FineGray(str(of), terms, len(kept), int(mine.sum()), len(data) - len(kept))
+    terms = ratios(beta / spread, se, [str(name) for name in kept], "shr")
+    return FineGray(str(of), terms, len(kept), int(mine.sum()), len(complete) - len(kept))
 
 
 def _maximum(layers: list["_Weighted"], names: list[str]) -> Numbers:

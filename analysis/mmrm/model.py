@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.intervals import CONFIDENCE
 from analysis.mmrm.covariances import CODES, NAMES, Code, Structure
 from analysis.mmrm.design import Design, EqualMeans, Numbers, design
 from analysis.mmrm.fitting import maximised
@@ -20,7 +21,6 @@ from analysis.results import Account, BadInput, CannotEstimate, Result
 
 FALLBACK: tuple[Code, ...] = ("toeph", "ar1h", "csh", "cs")
 FEWEST = 5  # patients at a visit that has its own variance, and at a pair of visits that has its own covariance
-CONFIDENCE = 0.95
 
 
 class CovarianceFellBack(UserWarning):

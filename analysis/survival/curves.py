@@ -11,11 +11,11 @@ from lifelines import KaplanMeierFitter
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from analysis.intervals import Z
 from analysis.results import Account, BadInput, Result
-from analysis.survival.outcome import CONFIDENCE, Mask, Numbers, allow_probability, labels, outcome
+from analysis.survival.outcome import Mask, Numbers, allow_probability, labels, outcome
 
 SAME = 1.5e-8  # a curve this near a quantile lies on it
-Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 Interval = Literal["log-log", "log", "plain"]
 
 

@@ -8,10 +8,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from analysis.intervals import Z
 from analysis.results import Account, BadInput, CannotEstimate, Result
-from analysis.survival.outcome import CONFIDENCE, Mask, Numbers, allow_probability, labels, outcome
-
-Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+from analysis.survival.outcome import Mask, Numbers, allow_probability, labels, outcome
 
 
 class HorizonBeyondFollowUp(CannotEstimate):
