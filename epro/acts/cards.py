@@ -34,7 +34,7 @@ def issue(connection: Connection, cipher: Cipher, subject: str, *, by: Actor, no
             Card,
             subject=subject,
             code=cipher.encrypt(code),
-            code_hash=cipher.digest(_plain(code)),
+            code_hash=cipher.digest(hashed_as(code)),
             from_at=now,
             until_at=None,
         )
@@ -54,7 +54,7 @@ def open_by_code(connection: Connection, cipher: Cipher, typed: str, *, now: dat
     found = connection.execute(
         select(Card.subject, Patient.site)
         .join(Patient, Patient.subject == Card.subject)
-        .where(Card.until_at.is_(None), Card.code_hash.in_(cipher.digests(_plain(typed))))
+        .where(Card.until_at.is_(None), Card.code_hash.in_(cipher.digests(hashed_as(typed))))
     ).one_or_none()
     if found is None:
         return None
@@ -78,7 +78,7 @@ def open_by_code(connection: Connection, cipher: Cipher, typed: str, *, now: dat
         return links.issue(opened, assessment, links.SELF, now)
 
 
-def _plain(typed: str) -> str:
+def hashed_as(typed: str) -> str:
     """As it is hashed: without what people put between, in whichever case."""
     return "card/" + re.sub(r"[^a-z0-9]", "", typed.lower())
 

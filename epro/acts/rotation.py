@@ -8,16 +8,19 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from epro.acts.cards import hashed_as
 from epro.store.audit import TRIAL_CHAIN, Actor, Entry, entry
 from epro.store.contacts import Cipher
-from epro.store.models import ERASED, Base, CodeWord, Contact, Reply, User, table_of
+from epro.store.models import ERASED, Base, Card, CodeWord, Contact, Reply, User, table_of
 
 ENCRYPTED: dict[type[Base], tuple[str, ...]] = {
     Contact: ("address",),
     Reply: ("body",),
     CodeWord: ("word",),
+    Card: ("code",),
     User: ("totp_secret",),
 }  # texts under a key
+KEYED = {"address_hash", "code_hash"}  # the hashes under a key by which two of them are found
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,9 @@ def rotate(connection: Connection, cipher: Cipher, *, by: Actor, now: datetime) 
             for row in connection.execute(select(model.__table__).order_by(key)).mappings().all():
                 rows += 1
                 values = {name: _under(newest, cipher, row[name]) for name in columns if row[name]}
-                if row.get("address_hash") in renewed:
-                    values["address_hash"] = renewed[row["address_hash"]]
+                for name in sorted(KEYED):
+                    if row.get(name) in renewed:
+                        values[name] = renewed[row[name]]
                 changed += _update(made, model, row[key.name], values)
     return Rotated(changed, rows)
 
@@ -57,7 +61,11 @@ def _under(newest: Cipher, cipher: Cipher, secret: str) -> str:
 
 
 def _hashes(connection: Connection, cipher: Cipher) -> dict[str, str]:
-    """The keyed hash under every older key of each address that is kept, and the one that takes its place."""
+    """The keyed hash under every older key of each address and card code, and the one that takes its place.
+
+    A second step is kept as its hash alone: one that was agreed on under an older key passes while that key is there.
+    """
     kept = connection.execute(select(Contact.address).where(Contact.address != ERASED)).scalars()
-    addresses = {cipher.decrypt(secret) for secret in kept}
-    return {old: cipher.digest(address) for address in addresses for old in cipher.digests(address)[1:]}
+    codes = connection.execute(select(Card.code)).scalars()
+    plain = {cipher.decrypt(secret) for secret in kept} | {hashed_as(cipher.decrypt(secret)) for secret in codes}
+    return {old: cipher.digest(text) for text in plain for old in cipher.digests(text)[1:]}

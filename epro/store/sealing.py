@@ -27,6 +27,7 @@ from epro.store.models import (
     Base,
     DataLock,
     PatientEvent,
+    SecondStep,
     Signature,
     TrialVersion,
     table_of,
@@ -34,7 +35,7 @@ from epro.store.models import (
 from scheduler.tables import message_event
 from scheduler.tables import metadata as ledger
 
-ADDED_TO = (Audit, TrialVersion, PatientEvent, Answer, Access, Signature, DataLock)
+ADDED_TO = (Audit, TrialVersion, PatientEvent, Answer, Access, Signature, DataLock, SecondStep)
 APPEND_ONLY: tuple[Table, ...] = (*map(table_of, ADDED_TO), message_event)
 REDACTABLE = table_of(AuditValue)
 EMPTIED = {"audit": ("reason",), "patient_event": ("reason",), "answer": ("reason", "text")}  # words somebody wrote

@@ -100,7 +100,6 @@ def worker() -> Response:
     """The service worker stands at the root, or it could not answer for the pages there."""
     response = current_app.send_static_file("worker.js")
     response.direct_passthrough = False
-    response.headers["Cache-Control"] = "no-cache"
     return pack(response)
 
 

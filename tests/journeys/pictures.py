@@ -60,9 +60,9 @@ def _phone(browser: Browser, link: str) -> None:
     page.goto(f"{link}?language=en")
     page.locator("main form button").first.click()
     for _ in range(ANSWERED_FIRST):
-        page.locator("input[type=radio]").first.check()
-        page.locator("main form button").first.click()
-    page.locator("input[type=radio]").nth(1).check()
+        page.locator(".option:visible").first.click()
+        page.locator(".item .primary:visible").click()
+    page.locator(".option:visible").nth(1).click()
     page.screenshot(path=PICTURES / "phone.png")
 
 

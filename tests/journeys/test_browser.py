@@ -10,6 +10,10 @@ pytestmark = [needs_chromium, pytest.mark.parametrize("database_url", ["sqlite"]
 SIZES = [(320, 640), (390, 844), (1280, 800)]
 
 
+SHOW = """screen => document.querySelectorAll('.item, #review, #waiting')
+    .forEach(each => { each.hidden = each.id !== screen })"""
+
+
 @pytest.fixture(scope="module")
 def browser():
     with chromium() as browser:
@@ -78,10 +82,18 @@ def test_every_screen_is_for_everybody(browser, link, scheme, language):
         address, token = link.rsplit("/p/", 1)
         page.goto(f"{address}/p/nonsense?language={language}")
         look()
+        page.goto(f"{address}/?language={language}")
+        look()
+        page.goto(f"{address}/p/{token}/not-me?language={language}")
+        look()
         page.goto(f"{address}/p/{token}?language={language}")
         look()
         page.locator(".primary").click()
         look()
+        for screen in ("review", "waiting"):
+            page.evaluate(SHOW, screen)
+            look()
+        page.reload()
         page.locator(".primary:visible").click()
         expect(page.get_by_role("alert")).to_be_visible()
         look()

@@ -39,7 +39,12 @@ class Staff(Browser):
             )
         self.token = self.open("/desk/login").fields["csrf_token"]
         self.post("/desk/login", email=self.email, password=PASSWORD)
-        self.token = self.open("/desk/account").fields["csrf_token"]  # signing in begins everything anew
+        self.token = self.open("/desk/account").fields.get("csrf_token", "")  # signing in begins everything anew
+
+    def sign_in_again(self, path):
+        """A page of another day: the session of this one has ended by then."""
+        sign_in(self, self.email)
+        return self.open(path)
 
     def post(self, path, **fields):
         """The answer itself, without going where it leads."""

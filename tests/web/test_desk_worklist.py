@@ -32,7 +32,7 @@ def test_the_first_page_after_signing_in_counts_who_is_overdue_due_unreachable_a
     desk.now = clock.now
     desk.enrol("UME-004", consented_on=date(2027, 3, 2))
 
-    page = nurse.open("/desk")
+    page = nurse.sign_in_again("/desk")
 
     assert {name: count(page, name) for name in ("overdue", "due", "unreachable", "done")} == {
         "overdue": 2,
@@ -63,7 +63,7 @@ def test_the_line_above_says_when_the_clock_ran_and_what_waits(nurse, desk, cloc
     desk.enrol()
     clock.wait(hours=5)
 
-    assert "The oldest text that waits was due" in nurse.open("/desk").words
+    assert "The oldest text that waits was due" in nurse.sign_in_again("/desk").words
 
 
 def test_an_overdue_patient_without_a_text_to_come_is_to_be_called(nurse, desk, course, clock):
@@ -72,7 +72,7 @@ def test_an_overdue_patient_without_a_text_to_come_is_to_be_called(nurse, desk, 
         course.tick(clock.now)
         clock.wait(days=1)
 
-    row = nurse.open("/desk").html.split('href="/desk/patients/UME-001"')[1].split("</tr>")[0]
+    row = nurse.sign_in_again("/desk").html.split('href="/desk/patients/UME-001"')[1].split("</tr>")[0]
 
     assert ">call<" in row
 
@@ -105,7 +105,7 @@ def test_the_completion_table_shows_counts_with_their_percentage_and_sums(nurse,
     course.answer("UME-001", "BL", NOW)
     clock.wait(days=30)
 
-    page = nurse.open("/desk/completion")
+    page = nurse.sign_in_again("/desk/completion")
     row = page.html.split("<b>BL</b>")[1].split("</tr>")[0]
 
     for shown in ("1/2", "50 %", "0/1", "0 %", "1/3", "33 %"):

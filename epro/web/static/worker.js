@@ -11,7 +11,8 @@ addEventListener('activate', event => event.waitUntil(clients.claim()))
 addEventListener('fetch', event => {
   const request = event.request, path = new URL(request.url).pathname
   if (request.mode !== 'navigate') return
-  if (request.method !== 'GET') event.respondWith(caches.delete('epro').then(() => fetch(request)))  // a new start
-  else if (path === '/form' || path.startsWith('/p/')) event.respondWith(
+  if (request.method !== 'GET') {  // a new start
+    if (path.startsWith('/p/')) event.respondWith(caches.delete('epro').then(() => fetch(request)))
+  } else if (path === '/form' || path.startsWith('/p/')) event.respondWith(
     fetch(request).catch(error => copy(path).then(kept => { if (kept) return kept; throw error })))
 })

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '0b9fbe0a0f7c'
+revision = '11e923f923a8'
 down_revision = None
 branch_labels = None
 depends_on = None
