@@ -11,7 +11,7 @@ import pytest
 
 from analysis import joint, mmrm, simulation, while_alive
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 VISITS = {f"M{month}": month for month in (0, 3, 6, 9, 12, 18, 24, 30, 36)}
 LATE = {visit: month for visit, month in VISITS.items() if month >= 12}
