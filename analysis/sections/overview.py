@@ -8,9 +8,9 @@ from analysis.tables import Row, Table
 
 ALPHA = 0.05
 MASKED = (
-    "The arms are masked: they are called by letters, by a key kept apart. Masking is partial. Dates of treatment that one "
-    "arm alone has, visits that hang on them and reasons for missing forms are left out, adverse events are pooled, and "
-    "texts of the plan that name an arm are withheld. A large difference may still tell which arm is which."
+    "The arms are masked: they are called by letters, by a key kept apart. Masking is partial. Dates of treatment that "
+    "one arm alone has, visits that hang on them and reasons for missing forms are left out, adverse events are "
+    "pooled, and texts of the plan that name an arm are withheld. A large difference may still tell which arm is which."
 )
 KEY_P = {  # the number that decides a test, by method: of the first scale and the first arm against the reference
     "cox": "{id}.1.logrank.{arm}.p",

@@ -12,7 +12,7 @@ def odd(trial):
     return {each.code: each for each in trial.oddities}
 
 
-@pytest.fixture()
+@pytest.fixture
 def tables(sixty):
     return {name: table.copy() for name, table in sixty.items()}
 
