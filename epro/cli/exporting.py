@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,7 +120,10 @@ def _progress() -> Iterator[Any]:
 
 @click.group()
 def data() -> None:
-    """Look into a trial folder, also one that came from another system."""
+    """Look into a trial folder, also one that came from another system.
+
+    Example: epro data check trial-folder
+    """
 
 
 @data.command("check")
