@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from statsmodels.tools.sm_exceptions import PerfectSeparationError, PerfectSeparationWarning
 
-from analysis.results import CannotEstimate, Result
+from analysis.results import Account, CannotEstimate, Result
 
 CONFIDENCE = 0.95
 LARGEST_SE = 50.0  # of a log odds: beyond it the likelihood has no maximum
@@ -25,6 +25,10 @@ class OddsRatios(Result):
     n: int
     events: int
     excluded: int
+
+    @property
+    def account(self) -> Account:
+        return Account(self.n, self.events, {"missing values": self.excluded}, "maximum likelihood")
 
     def title(self) -> str:
         return f"Logistic model: n {self.n}, events {self.events}, excluded for missing values {self.excluded}"

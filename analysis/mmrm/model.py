@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.intervals import CONFIDENCE
 from analysis.mmrm.covariances import CODES, NAMES, Code, Structure
 from analysis.mmrm.design import Design, EqualMeans, Numbers, design
 from analysis.mmrm.fitting import maximised
 from analysis.mmrm.inference import METHODS, Inference, Method, inference_of
 from analysis.mmrm.likelihood import Likelihood, Point
 from analysis.mmrm.products import Scaled, reduced
-from analysis.results import BadInput, CannotEstimate, Result
+from analysis.results import Account, BadInput, CannotEstimate, Result
 
 FALLBACK: tuple[Code, ...] = ("toeph", "ar1h", "csh", "cs")
 FEWEST = 5  # patients at a visit that has its own variance, and at a pair of visits that has its own covariance
-CONFIDENCE = 0.95
 
 
 class CovarianceFellBack(UserWarning):
@@ -144,6 +144,11 @@ class MMRM(Result):
 
     def to_frame(self) -> pd.DataFrame:
         return self.coefficients
+
+    @property
+    def account(self) -> Account:
+        method = f"MMRM, {NAMES[self.structure]}, {'REML' if self.reml else 'ML'}, {self.method}"
+        return Account(self.subjects, None, self.excluded, method)
 
     def title(self) -> str:
         likelihood = "restricted likelihood" if self.reml else "likelihood"
