@@ -141,10 +141,7 @@ def data_check(folder: Path, as_json: bool) -> None:
         trial = read_trial(folder)
     except BadTrial as bad:
         if as_json:
-            faults = [
-                {"file": f.file, "rows": f.rows, "column": f.column, "what": f.what, "cure": f.cure} for f in bad.faults
-            ]
-            click.echo(json.dumps({"ok": False, "faults": faults}))
+            click.echo(json.dumps({"ok": False, "faults": [asdict(fault) for fault in bad.faults]}))
         else:
             click.echo(str(bad), err=True)
         raise SystemExit(1) from None
