@@ -257,6 +257,7 @@ def test_the_axis_of_months_has_few_ticks_and_reaches_the_last_month():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_twenty_thousand_patients_are_reported(breclim, tables_of, written, tmp_path):
     months = {code: visit["month"] for code, visit in breclim["visit"].items()}
     large = simulate(seed=3, subjects=20_000, visits=months, start_on=date(2024, 1, 1), accrual_months=36)
