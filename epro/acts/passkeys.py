@@ -35,7 +35,15 @@ from epro.store.models import Passkey, User
 CHALLENGE_LASTS = timedelta(minutes=5)
 REGISTER, SIGN_IN = "register", "sign_in"
 LONGEST_NAME = 60
-UNREADABLE = (WebAuthnException, ValueError, KeyError, TypeError, AttributeError)  # of a body that anybody may send
+# what a body that anybody may send can raise
+UNREADABLE = (
+    WebAuthnException,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,7 @@ def sign_in(engine: Engine, place: Place, credential: str, *, request: str | Non
 def proved(connection: Connection, place: Place, credential: str, *, request: str | None, now: datetime) -> int | None:
     """Whose passkey has signed this challenge; None when it is nobody's, or of a closed account."""
     challenge = _redeemed(connection, SIGN_IN, credential, None, now)
-    known = _known(connection, credential)
+    known = None if challenge is None else _known(connection, credential)
     if challenge is None or known is None:
         return None
     try:
@@ -168,7 +176,7 @@ def _redeemed(connection: Connection, purpose: str, credential: str, user: int |
 
 
 def _known(connection: Connection, credential: str) -> Any:
-    """The passkey of this id with its account, if both stand."""
+    """The passkey of this id with its account, if both stand; of a credential whose challenge has been read."""
     wanted = str(json.loads(credential).get("id", ""))
     asked = select(Passkey.id, Passkey.user_id, Passkey.public_key, Passkey.sign_count, User.email, User.role)
     here = (Passkey.credential == wanted, Passkey.removed_at.is_(None), User.active)

@@ -48,7 +48,7 @@ class Place:
 
     def serve(self) -> None:
         """Start the pages in a process group of their own, and return when they listen."""
-        command = [sys.executable, "-m", "epro", "serve"]
+        command = [sys.executable, "-m", "epro.web"]  # what `epro serve` becomes
         options = {"cwd": ROOT, "env": self.environment, "start_new_session": True, "text": True}
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload]
         listening = Event()

@@ -8,6 +8,20 @@ from flask import Flask
 from werkzeug.routing import IntegerConverter, Rule
 
 WORDS = {"type": "string", "minLength": 1, "maxLength": 80}
+ADDRESSES = {"type": "string", "enum": ["/desk", "//[", "http://[a", "https://a.example", "\\\\a", "/desk//a", "?"]}
+CREDENTIALS = {
+    "type": "string",
+    "enum": [
+        "",
+        "{",
+        "1",
+        "null",
+        "[]",
+        "{}",
+        '{"response": 1}',
+        '{"response": {"clientDataJSON": "bnVsbA"}, "id": 1}',
+    ],
+}
 SMALL, HUGE = {"minimum": 0, "maximum": 40}, {"minimum": 2**63, "maximum": 2**70}
 NUMBERS = {"anyOf": [{"type": "integer", **span} for span in (HUGE, SMALL)]}
 
@@ -41,6 +55,7 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
     }
     if method == "POST":
         fields = dict.fromkeys(("value", "key", "blank", "email", "password", "on", "reason", "From", "Body"), WORDS)
+        fields |= {"next": ADDRESSES, "credential": CREDENTIALS}
         schema = {"type": "object", "properties": fields, "additionalProperties": WORDS}
         told["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": schema}}}
     return told

@@ -460,3 +460,26 @@ def test_the_administrator_invites_changes_and_closes_at_the_desk(app, house, br
     assert boss.open(f"/desk/accounts/{2**63}").status == 404
     with reading(house.engine) as connection:
         assert connection.execute(select(User.active).where(User.id == user)).scalar_one() is False
+
+
+@pytest.mark.parametrize(
+    "credential",
+    ["", "{", "1", "null", "[]", '{"id": 5}', '{"response": 1}', '{"response": {"clientDataJSON": "MQ"}}', "[" * 5_000],
+)
+def test_a_passkey_that_cannot_be_read_does_not_fit(app, credential):
+    stranger = Browser(app)
+    page = stranger.open("/desk/login")
+
+    assert stranger.press(page, "/desk/login/passkey", credential=credential).status == 200
+
+
+@pytest.mark.parametrize(
+    "wanted", ["//[", "http://[a", "https://a.example/desk", "//a.example", "/desk//a", "/desk\\a"]
+)
+def test_signing_in_leads_to_a_page_of_the_desk_alone_whatever_was_asked_for(app, nurse, wanted):
+    stranger = Browser(app)
+    page = stranger.open("/desk/login")
+    data = {**page.fields, "next": wanted, "email": EMAIL, "password": PASSWORD}
+    arrived = stranger.client.post("/desk/login", data=data)
+
+    assert (arrived.status_code, arrived.headers["Location"]) == (303, "/desk")

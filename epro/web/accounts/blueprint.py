@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 from flask import Blueprint, g, redirect, request, session, url_for
 from werkzeug.wrappers import Response
@@ -103,7 +102,6 @@ def went_on(begun: Begun, email: str) -> Response:
 def asked_for() -> str | None:
     """The page of the desk that was asked for before signing in; never one of another host."""
     wanted = request.values.get(NEXT, "")
-    parts = urlsplit(wanted)
     inside = wanted == FIRST_PAGE or wanted.startswith((FIRST_PAGE + "/", FIRST_PAGE + "?"))
-    plain = not parts.scheme and not parts.netloc and "\\" not in wanted and wanted.isprintable()
-    return wanted if inside and plain and "//" not in parts.path else None
+    plain = "\\" not in wanted and wanted.isprintable() and "//" not in wanted.partition("?")[0]
+    return wanted if inside and plain else None
