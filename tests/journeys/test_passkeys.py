@@ -13,7 +13,7 @@ from epro.acts import passkeys
 from epro.store.database import writing
 from epro.store.models import Passkey
 from epro.web.app import create_app
-from tests.epro.conftest import NOW, NURSE, Desk, house
+from tests.epro.conftest import NOW, NURSE, house
 from tests.journeys.browsing import chromium, needs_chromium
 from tests.journeys.conftest import free_port
 from tests.web.staffing import PASSWORD, Staff
@@ -34,7 +34,6 @@ def strict_service(house):
     standing = replace(house, settings=settings, protocol=replace(house.protocol, sections=sections))
     app = create_app(standing)
     Staff(app, standing, "administrator")
-    Staff(app, standing, "investigator", ["UME"])
     server = make_server("127.0.0.1", int(settings.address.rpartition(":")[2]), app, threaded=True)
     thread = Thread(target=server.serve_forever)
     thread.start()
@@ -113,42 +112,4 @@ def test_a_passkey_is_set_up_at_the_first_sign_in_and_opens_the_desk_by_itself_a
         page.get_by_role("button", name="Logga ut").click()
         page.get_by_role("button", name="Använd en nyckel").click()
         page.get_by_role("alert").get_by_text("Nyckeln passar inte").wait_for()
-        context.close()
-
-
-def test_an_investigator_signs_with_her_passkey_or_else_by_a_code(strict_service):
-    address, pages = strict_service.settings.address, "/desk/patients/UME-001/signatures"
-    Desk(strict_service).enrol()
-    with chromium() as browser:
-        context = browser.new_context(locale="en")
-        page = context.new_page()
-        device(context, page)
-        page.goto(f"{address}{pages}")
-        page.get_by_label("E-mail").fill("investigator1ume@example.org")
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/desk/account")
-        page.get_by_label("Name of this device").fill("test machine")
-        page.get_by_role("button", name="Add a passkey").click()
-        page.get_by_role("heading", name="Recovery codes").wait_for()
-        code = page.locator("li code").first.inner_text()
-        for given in ("", code):
-            page.goto(f"{address}{pages}")
-            page.get_by_label("What does the signature mean?").select_option("reviewed")
-            page.get_by_label("Your e-mail, once more").fill("investigator1ume@example.org")
-            page.get_by_label("Your password, once more").fill(PASSWORD)
-            page.get_by_label("Code from your authenticator app").fill(given)
-            look(page, "sign")
-            page.get_by_role("button", name="Sign", exact=True).click()
-            page.get_by_role("status").get_by_text("Signed.").wait_for()
-        look(page, "signed")
-        page.get_by_label("Your e-mail, once more").fill("investigator1ume@example.org")
-        page.get_by_label("Your password, once more").fill(PASSWORD)
-        page.get_by_label("Code from your authenticator app").fill(code)
-        page.get_by_role("button", name="Sign", exact=True).click()
-        page.get_by_role("alert").get_by_text("The second step is missing").first.wait_for()
-        look(page, "unsigned")
-        page.goto(f"{address}/desk/signing")
-        page.get_by_text("Sign the data up to a day").first.click()
-        look(page, "cuts")
         context.close()
