@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '0b661ecd7e68'
+revision = '151a017ae9c6'
 down_revision = None
 branch_labels = None
 depends_on = None
