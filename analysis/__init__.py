@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.reporting import report
-    from analysis.trial import read_trial, write_trial
+    from analysis.trial import write_trial
+    from analysis.verbs import read_trial
 
     from . import (
         competing,
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
         imputation,
         joint,
         mmrm,
+        prognosis,
         qtwist,
         simulation,
         survival,
@@ -27,6 +29,7 @@ __all__ = [
     "imputation",
     "joint",
     "mmrm",
+    "prognosis",
     "qtwist",
     "read_trial",
     "report",
@@ -36,7 +39,7 @@ __all__ = [
     "write_trial",
 ]
 
-_HOMES = {"read_trial": "trial", "write_trial": "trial", "report": "reporting"}
+_HOMES = {"read_trial": "verbs", "write_trial": "trial", "report": "reporting"}
 
 
 def __getattr__(name: str) -> Any:

@@ -34,6 +34,16 @@ def disagreements(
     ]
 
 
+def strangers(subjects: pd.DataFrame, optional: Mapping[str, pd.DataFrame]) -> Iterator[Fault]:
+    """Rows of the optional tables, by name, whose subject is none; and covariates given twice."""
+    for name, table in optional.items():
+        unknown = ~table["subject"].isin(subjects["subject"])
+        if unknown.any():
+            yield Fault(name, rows_where(unknown), "subject", "no such subject", "Add it to the subjects.")
+    if "covariates" in optional:
+        yield from _doubled(optional["covariates"], ["subject"], "covariates")
+
+
 def _doubled(table: pd.DataFrame, key: list[str], file: str) -> Iterator[Fault]:
     again = table.duplicated(key)
     if again.any():

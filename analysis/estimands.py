@@ -27,3 +27,17 @@ def progression_free_survival(subjects: pd.DataFrame) -> pd.DataFrame:
 
 def _months(subjects: pd.DataFrame, ended_on: "pd.Series[pd.Timestamp]") -> "pd.Series[float]":
     return (ended_on - subjects["randomised_on"]).dt.days / DAYS_A_MONTH
+
+
+FEW = "strata with few events"
+
+
+def pooled(strata: pd.DataFrame, event: "pd.Series[bool]", fewest: int) -> "pd.Series[str]":
+    """One label a patient for the strata taken together; those with fewer events than that become one stratum.
+
+    strata: one column each, text. event: same rows, bool. Declared before anything is seen, and by events of both arms.
+    """
+    words = strata.astype(str).to_numpy().tolist()
+    label = pd.Series([" / ".join(row) for row in words], strata.index, dtype=object)
+    events = event.astype(int).groupby(label).transform("sum")
+    return label.where(events >= fewest, FEW)

@@ -14,17 +14,15 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from scipy import stats
 
 from analysis import mmrm
-from analysis.results import BadInput, CannotEstimate, Result, require, rows_of
+from analysis.intervals import CONFIDENCE, tested, with_bounds
+from analysis.results import Account, BadInput, CannotEstimate, Result, require, rows_of
 
 Numbers = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Strategy = Literal["missing at random", "jump to reference", "copy increments", "copy reference"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-CONFIDENCE = 0.95
-Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,10 @@ class Imputed(Result):
     counts: pd.DataFrame
     n: int
     structure: str
+
+    @property
+    def account(self) -> Account:
+        return Account(self.n, None, {}, f"conditional means of an MMRM ({self.structure}), jackknife")
 
     def title(self) -> str:
         imputed = int(self.counts["imputed"].sum())
@@ -110,14 +112,13 @@ def estimate(
     values = np.array([estimates.values for estimates in replicates])
     n = len(values)
     se = np.sqrt((n - 1) / n * ((values - values.mean(axis=0)) ** 2).sum(axis=0))
-    found = pd.DataFrame({"estimate": whole.values, "se": se}, index=whole.index)
-    found = found.assign(lower=found["estimate"] - Z * se, upper=found["estimate"] + Z * se)
-    tested = found.assign(z=found["estimate"] / se, p=2 * stats.norm.sf(np.abs(found["estimate"] / se)))
+    found = with_bounds(pd.DataFrame({"estimate": whole.values, "se": se}, index=whole.index))
+    compared = tested(found)
     return Imputed(
         reference=reference,
-        differences=_part(tested, "difference", ["strategy", "visit", "arms"]),
+        differences=_part(compared, "difference", ["strategy", "visit", "arms"]),
         means=_part(found, "mean", ["strategy", "visit", "arm"]),
-        tipping=_part(tested, "tipping", ["visit", "arms", "to reference", "to others"]) if steps else None,
+        tipping=_part(compared, "tipping", ["visit", "arms", "to reference", "to others"]) if steps else None,
         counts=table.counts(),
         n=n,
         structure=whole.structure,

@@ -37,7 +37,7 @@ class Numbers:
 
     def decimal(self, id: str, value: float, places: int, *, missing: str = NOT_ESTIMABLE) -> Number:
         """A number to so many places; NaN is shown as `missing`."""
-        return self._shown(id, value, f"{value:.{places}f}", missing)
+        return self._shown(id, value, f"{round(float(value), places) + 0.0:.{places}f}", missing)
 
     def percent(self, id: str, share: float, *, missing: str = NOT_ESTIMABLE) -> Number:
         """A share of 1, in per cent to one place."""

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-CONFIDENCE = 0.95
+from analysis.intervals import CONFIDENCE
 
 
 def mean_profile(scores: pd.DataFrame, scale: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.results import BadInput, CannotEstimate, Result, require, rows_of
+from analysis.results import Account, BadInput, CannotEstimate, Result, require, rows_of
 from analysis.survival import Cox, cox
 
 POINTS = 10.0
@@ -24,6 +24,11 @@ class Prognosis(Result):
     model: Cox
     points: float
     excluded: dict[str, int]
+
+    @property
+    def account(self) -> Account:
+        excluded = {**self.excluded, **self.model.account.excluded}
+        return Account(self.model.n, self.model.events, excluded, self.model.account.method)
 
     def title(self) -> str:
         left = ", ".join(f"{n} ({why})" for why, n in self.excluded.items() if n) or "none"

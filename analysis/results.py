@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -33,8 +34,23 @@ def rows_of(mask: Any) -> str:
     return ", ".join(map(str, rows[:SHOWN])) + (" ..." if len(rows) > SHOWN else "")
 
 
+@dataclass(frozen=True)
+class Account:
+    """What an estimate rests on: how many patients (or rows) and events, what it left out and why, its method."""
+
+    n: int
+    events: int | None
+    excluded: dict[str, int]
+    method: str
+
+
 class Result(ABC):
     """A small set of estimates: prints like a table, and is one."""
+
+    @property
+    @abstractmethod
+    def account(self) -> Account:
+        """How many patients and events, what was left out and why, by which method."""
 
     @abstractmethod
     def to_frame(self) -> pd.DataFrame:

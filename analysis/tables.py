@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -12,6 +12,14 @@ from analysis.disposition import CONSORT
 from analysis.numbers import Cell, Numbers
 from analysis.results import CannotEstimate
 from analysis.survival import Cox, KaplanMeier, LogRank
+
+
+class Modelled(Protocol):
+    """A model with a row of ratios for each term."""
+
+    @property
+    def terms(self) -> pd.DataFrame: ...
+
 
 NOT_REACHED = "not reached"
 SHORT = "not estimable: follow-up is shorter"
@@ -40,6 +48,7 @@ def consort(numbers: Numbers, counts: pd.DataFrame, arms: Mapping[str, str]) -> 
     rows = [
         Row(CONSORT[key], tuple((numbers.count(f"consort.{key}.{arm}", _row(counts, key)[arm]),) for arm in arms))
         for key in CONSORT
+        if key in counts.index
     ]
     return Table("What became of the randomised patients", ("Patients", *arms.values()), tuple(rows))
 
@@ -93,28 +102,33 @@ def profile(
 
 
 def survival(
-    numbers: Numbers, id: str, curves: KaplanMeier, arms: Mapping[str, str], free: str, months: float
+    numbers: Numbers, id: str, curves: KaplanMeier, arms: Mapping[str, str], free: str, months: float | None
 ) -> Table:
     """Events, median and the share free of the event at so many months, by arm. free: "Alive", as a column's name."""
-    summary, at = curves.to_frame(), curves.survival_at(months)
+    summary = curves.to_frame()
+    at = curves.survival_at(months) if months is not None else None
     rows = []
     for arm, label in arms.items():
         if arm not in summary.index:
-            rows.append(Row(label, ((numbers.count(f"{id}.n.{arm}", 0),), ("no patients",), ("",), ("",))))
+            empty: tuple[Cell, ...] = (("no patients",), ("",), ("",))
+            rows.append(Row(label, ((numbers.count(f"{id}.n.{arm}", 0),), *empty[: 3 if at is not None else 2])))
             continue
-        one, later = _row(summary, arm), _row(at, arm)
+        one = _row(summary, arm)
         in_months = partial(numbers.decimal, places=1, missing=NOT_REACHED)
-        in_percent = partial(numbers.percent, missing=SHORT)
         median = numbers.with_interval(in_months, f"{id}.median.{arm}", *one[["median", "lower", "upper"]])
-        share = numbers.with_interval(in_percent, f"{id}.at.{arm}", *later[["survival", "lower", "upper"]])
+        shares: list[Cell] = []
+        if at is not None:
+            in_percent = partial(numbers.percent, missing=SHORT)
+            later = _row(at, arm)[["survival", "lower", "upper"]]
+            shares.append(numbers.with_interval(in_percent, f"{id}.at.{arm}", *later))
         n, events = numbers.count(f"{id}.n.{arm}", one["n"]), numbers.count(f"{id}.events.{arm}", one["events"])
-        rows.append(Row(label, ((n,), (events,), median, share)))
+        rows.append(Row(label, ((n,), (events,), median, *shares)))
     head = (
         "Arm",
         "Patients",
         "Events",
         "Median, months (95 % interval)",
-        f"{free} at {months:g} months (95 % interval)",
+        *([f"{free} at {months:g} months (95 % interval)"] if months is not None else []),
     )
     return Table("Kaplan-Meier estimates by arm", head, tuple(rows), "Intervals on the log-log scale.")
 
@@ -137,6 +151,8 @@ def comparison(
     id: str,
     tests: Mapping[str, tuple[LogRank | CannotEstimate, Cox | CannotEstimate]],
     contrasts: Mapping[str, str],
+    *,
+    tested: bool,
 ) -> Table:
     """Log-rank test and hazard ratios, a row per analysis and contrast.
 
@@ -147,21 +163,41 @@ def comparison(
         for term, label in contrasts.items():
             key = f"{id}.{at + 1}"
             logrank: Cell = (f"not estimable: {test}",) if isinstance(test, CannotEstimate) else ()
-            if isinstance(test, LogRank):
+            if isinstance(test, LogRank) and tested:
                 chi_square = numbers.decimal(f"{key}.logrank.{term}.chi_square", test.chi_square, 2)
                 logrank = (chi_square, ", p ", numbers.p(f"{key}.logrank.{term}.p", test.p))
-            rows.append(Row(f"{title}: {label}", (logrank, *hazard_ratio(numbers, f"{key}.cox.{term}", model, term))))
-    head = ("Analysis", "Log-rank chi-square, p", "Hazard ratio (95 % interval)", "p")
+            ratio = hazard_ratio(numbers, f"{key}.cox.{term}", model, term, tested=tested)
+            rows.append(Row(f"{title}: {label}", (*([logrank] if tested else []), *ratio)))
+    log_rank = ["Log-rank chi-square, p"] if tested else []
+    head = ("Analysis", *log_rank, "Hazard ratio (95 % interval)", *p_head(tested))
     return Table("Comparison of the arms", head, tuple(rows), "Cox model with Efron's handling of ties.")
 
 
-def hazard_ratio(numbers: Numbers, id: str, model: Cox | CannotEstimate, term: str) -> tuple[Cell, Cell]:
-    """A Cox model's hazard ratio with interval, and its p-value."""
+def hazard_ratio(
+    numbers: Numbers, id: str, model: Modelled | CannotEstimate, term: str, *, tested: bool, name: str = "hr"
+) -> tuple[Cell, ...]:
+    """A model's ratio with interval, and its p-value where it is tested. name: the column of the ratio."""
     if isinstance(model, CannotEstimate):
-        return (f"not estimable: {model}",), ("",)
+        return ((f"not estimable: {model}",), *([("",)] if tested else []))
     row = _row(model.terms, term)
-    ratio = numbers.with_interval(partial(numbers.decimal, places=2), f"{id}.hr", *row[["hr", "lower", "upper"]])
-    return ratio, (numbers.p(f"{id}.p", row["p"]),)
+    ratio = numbers.with_interval(partial(numbers.decimal, places=2), f"{id}.{name}", *row[[name, "lower", "upper"]])
+    return (ratio, *([(numbers.p(f"{id}.p", row["p"]),)] if tested else []))
+
+
+def estimated(numbers: Numbers, id: str, row: Mapping[str, float], places: int) -> Cell:
+    """An estimate with its interval; row: estimate, lower, upper, NaN or absent where there is none."""
+    show = partial(numbers.decimal, places=places)
+    bounds = (row.get(name, float("nan")) for name in ("estimate", "lower", "upper"))
+    return numbers.with_interval(show, id, *bounds)
+
+
+def p_cell(numbers: Numbers, id: str, row: Mapping[str, float], tested: bool) -> Cell:
+    """The p-value of a row; nothing where the objective is descriptive."""
+    return (numbers.p(id, row.get("p", float("nan"))),) if tested else ("",)
+
+
+def p_head(tested: bool) -> tuple[str, ...]:
+    return ("p",) if tested else ()
 
 
 def _row(table: Any, key: Any) -> Any:

@@ -1,8 +1,8 @@
 """What is a trial to the analyst: which tables, which columns, under which plan, and are they whole?
 
-The folder: subjects.csv, forms.csv, answers.csv, optional adverse_events.csv, analysis.toml, optional
-instruments/*.toml (the definitions used) and manifest.json (data cut, row counts, SHA-256 of each file). A folder from
-elsewhere needs the required columns and analysis.toml alone. No contact data, ever.
+The folder: subjects, forms, answers, optional covariates and adverse_events, each as .csv or .parquet; analysis.toml,
+optional instruments/*.toml (the definitions used) and manifest.json (data cut, row counts, SHA-256 of each file). A
+folder from elsewhere needs the required columns and analysis.toml alone. No contact data, ever.
 """
 
 import shutil
@@ -17,75 +17,17 @@ import pandas as pd
 from pydantic import ValidationError
 
 import questionnaires
-from analysis.checking import FORM_KEY, disagreements, faults_of_plan
-from analysis.columns import BadTrial, Column, Fault, as_text, typed
+from analysis.checking import FORM_KEY, disagreements, faults_of_plan, strangers
+from analysis.columns import BadTrial, Fault, as_text, typed
+from analysis.declared import ANSWER_STATES, FORM_STATES, INSTRUMENTS, OPTIONAL, PLAN, TABLES, columns_of
 from analysis.manifest import MANIFEST, altered, digest_of_all, read_manifest, write_manifest
-from analysis.plan import TrialPlan, as_toml
+from analysis.oddities import Oddity, oddities
+from analysis.plan import TrialPlan, as_toml, impossible
 from questionnaires.definition import Instrument
 
-FORM_STATES = (
-    "not_due",
-    "open",
-    "started",
-    "completed",
-    "closed_unfinished",
-    "missed",
-    "excused",
-    "before_system",
-)
-ANSWER_STATES = ("answered", "skipped", "not_applicable", "not_shown")
+KINDS = (".csv", ".parquet")
 
-SUBJECTS = (  # the plan's strata follow, one column each
-    Column("subject", required=True, filled=True),
-    Column("site"),
-    Column("arm", required=True),
-    Column("consented_on", "date"),
-    Column("randomised_on", "date", required=True),
-    Column("surgery_on", "date"),
-    Column("progression_on", "date"),
-    Column("died_on", "date", required=True),
-    Column("withdrawn_on", "date"),
-    Column("last_alive_on", "date", required=True),  # answer, call, visit or import; never the day of export
-)
-FORMS = (
-    Column("subject", required=True, filled=True),
-    Column("visit", required=True, filled=True),
-    Column("month", "number"),
-    Column("instrument", required=True, filled=True),
-    Column("version"),
-    Column("due_on", "date"),
-    Column("opens_on", "date"),
-    Column("closes_on", "date"),
-    Column("expected", "flag", required=True, filled=True),
-    Column("state", required=True, filled=True, words=FORM_STATES),
-    Column("reason"),
-    Column("mode"),
-    Column("language"),
-    Column("completed_at", "instant"),
-    Column("wording_sha256"),
-    Column("schedule_version"),
-)
-ANSWERS = (
-    Column("subject", required=True, filled=True),
-    Column("visit", required=True, filled=True),
-    Column("instrument", required=True, filled=True),
-    Column("version"),
-    Column("item", required=True, filled=True),
-    Column("value", "whole", required=True),
-    Column("state", words=ANSWER_STATES),
-    Column("answered_at", "instant"),
-)
-ADVERSE_EVENTS = (
-    Column("subject", required=True, filled=True),
-    Column("term", required=True, filled=True),
-    Column("grade", "whole", required=True),
-    Column("serious", "flag"),
-    Column("started_on", "date", required=True),
-    Column("ended_on", "date"),
-)
-TABLES = {"subjects": SUBJECTS, "forms": FORMS, "answers": ANSWERS, "adverse_events": ADVERSE_EVENTS}
-OPTIONAL = "adverse_events"
-PLAN, INSTRUMENTS = "analysis.toml", "instruments"
+__all__ = ["ANSWER_STATES", "FORM_STATES", "Trial", "read_trial", "write_trial"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,18 +35,21 @@ class Trial:
     """A trial's tables, as declared above, that agree with each other and with their plan.
 
     data_cut: the day of the export, None for a folder without manifest. sha256: of every file that was read.
+    masked: its arms are called A, B and so on, and what would tell which is which has been taken out.
     """
 
     folder: Path
     subjects: pd.DataFrame
     forms: pd.DataFrame
     answers: pd.DataFrame
+    covariates: pd.DataFrame | None
     adverse_events: pd.DataFrame | None
     plan: TrialPlan
     instruments: Mapping[str, Instrument]
     data_cut: date | None
     sha256: str
     epro_version: str | None
+    masked: bool = False
 
     def __repr__(self) -> str:
         return f"Trial({self.plan.trial.code}: {len(self.subjects)} subjects, {len(self.forms)} forms)"
@@ -113,6 +58,11 @@ class Trial:
     def randomised(self) -> pd.DataFrame:
         """The subjects that were randomised."""
         return self.subjects[self.subjects["randomised_on"].notna()].reset_index(drop=True)
+
+    @property
+    def oddities(self) -> list[Oddity]:
+        """What is odd in the tables, and kept."""
+        return oddities(self.subjects, self.forms, self.answers, self.plan)
 
     def scores(self, instrument: str) -> pd.DataFrame:
         """One row per form with an answer: subject, arm, visit, month, baseline, answered_on, one column per scale.
@@ -152,19 +102,30 @@ def read_trial(folder: Path | str) -> Trial:
     if faults:
         raise BadTrial(faults)
     subjects, forms, answers = tables["subjects"], tables["forms"], tables["answers"]
-    instruments = _instruments(folder, {*forms["instrument"], plan.analysis.instrument})
+    utilities = {each.utility for each in plan.analysis.estimand.values() if each.utility}
+    instruments = _instruments(folder, {*forms["instrument"], plan.analysis.instrument, *utilities})
     data_cut = manifest.data_cut if manifest else None
     faults = [
         *altered(folder, manifest),
         *disagreements(subjects, forms, answers, plan, instruments, data_cut),
-        *_unscored(plan, instruments),
+        *strangers(subjects, {name: tables[name] for name in OPTIONAL if name in tables}),
+        *_unplanned(plan, instruments),
     ]
     if faults:
         raise BadTrial(faults)
-    version = manifest.epro_version if manifest else None
-    adverse = tables.get(OPTIONAL)
-    sha256 = digest_of_all(folder, _files(folder))
-    return Trial(folder, subjects, forms, answers, adverse, plan, instruments, data_cut, sha256, version)
+    return Trial(
+        folder=folder,
+        subjects=subjects,
+        forms=forms,
+        answers=answers,
+        covariates=tables.get("covariates"),
+        adverse_events=tables.get("adverse_events"),
+        plan=plan,
+        instruments=instruments,
+        data_cut=data_cut,
+        sha256=digest_of_all(folder, _files(folder)),
+        epro_version=manifest.epro_version if manifest else None,
+    )
 
 
 def write_trial(
@@ -177,6 +138,7 @@ def write_trial(
     data_cut: date,
     epro_version: str,
     instruments: Iterable[Path] = (),
+    covariates: pd.DataFrame | None = None,
     adverse_events: pd.DataFrame | None = None,
 ) -> Trial:
     """Write a trial folder, and read it back before saying done; what stood there before is replaced.
@@ -189,17 +151,20 @@ def write_trial(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(folder / INSTRUMENTS, ignore_errors=True)
-    (folder / f"{OPTIONAL}.csv").unlink(missing_ok=True)
+    for name in TABLES:
+        for kind in KINDS:
+            (folder / f"{name}{kind}").unlink(missing_ok=True)
     plan = plan if isinstance(plan, TrialPlan) else _valid_plan(plan)
     (folder / PLAN).write_text(as_toml(plan), encoding="utf-8")
     (folder / INSTRUMENTS).mkdir()
     for file in instruments:
         shutil.copyfile(file, folder / INSTRUMENTS / file.name)
-    given = {"subjects": subjects, "forms": forms, "answers": answers, OPTIONAL: adverse_events}
+    given: dict[str, pd.DataFrame | None] = {"subjects": subjects, "forms": forms, "answers": answers}
+    given |= {"covariates": covariates, "adverse_events": adverse_events}
     rows = {}
     for name, table in given.items():
         if table is not None:
-            text = as_text(table, _columns(name, plan)).sort_values(_order(name), ignore_index=True, kind="stable")
+            text = as_text(table, columns_of(name, plan)).sort_values(_order(name), ignore_index=True, kind="stable")
             text.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8", lineterminator="\n")
             rows[f"{name}.csv"] = len(text)
     write_manifest(
@@ -213,28 +178,32 @@ def write_trial(
     return read_trial(folder)
 
 
-def _columns(name: str, plan: TrialPlan) -> list[Column]:
-    columns = list(TABLES[name])
-    if name == "subjects":
-        columns[3:3] = [Column(code, required=code in plan.analysis.strata) for code in plan.strata]
-    return columns
-
-
 def _order(name: str) -> list[str]:
-    return {"subjects": ["subject"], "forms": FORM_KEY, "answers": FORM_KEY}.get(name, ["subject", "started_on"])
+    return {"forms": FORM_KEY, "answers": FORM_KEY, "adverse_events": ["subject", "started_on"]}.get(name, ["subject"])
+
+
+def _file_of(folder: Path, name: str) -> Path | None:
+    """The file of a table: CSV, else Parquet."""
+    return next((file for kind in KINDS if (file := folder / f"{name}{kind}").is_file()), None)
 
 
 def _read(folder: Path, name: str, plan: TrialPlan) -> tuple[pd.DataFrame | None, list[Fault]]:
-    file = f"{name}.csv"
+    file = _file_of(folder, name)
+    if file is None:
+        cure = "Put it into the folder, as CSV or Parquet."
+        missing = Fault(f"{name}.csv", (), None, "there is no such file", cure)
+        return None, [] if name in OPTIONAL else [missing]
+    columns = columns_of(name, plan)
     try:
-        raw = pd.read_csv(folder / file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except FileNotFoundError:
-        missing = Fault(file, (), None, "there is no such file", "Put it into the folder.")
-        return None, [] if name == OPTIONAL else [missing]
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
-        fault = Fault(file, (), None, "this is no table", "Save it as CSV in UTF-8, with the columns in its first row.")
-        return None, [fault]
-    return typed(raw, _columns(name, plan), file)
+        if file.suffix == ".csv":
+            raw = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        else:
+            table = pd.read_parquet(file)
+            raw = as_text(table, columns)[list(table.columns)]
+    except ValueError:  # not UTF-8, no table, no Parquet
+        cure = "Save it as CSV in UTF-8 with the columns in its first row, or as Parquet."
+        return None, [Fault(file.name, (), None, "this is no table", cure)]
+    return typed(raw, columns, file.name)
 
 
 def _plan(folder: Path) -> TrialPlan:
@@ -268,24 +237,17 @@ def _instruments(folder: Path, codes: Iterable[str]) -> dict[str, Instrument]:
     return found
 
 
-def _unscored(plan: TrialPlan, instruments: Mapping[str, Instrument]) -> list[Fault]:
-    """Scales that the plan names and its instrument does not have."""
-    analysis = plan.analysis
-    if analysis.instrument not in instruments:
-        cure = f"Put {analysis.instrument}.toml into the folder {INSTRUMENTS}."
-        return [Fault(PLAN, (), "analysis.deterioration.instrument", "there is no such instrument", cure)]
-    definition = instruments[analysis.instrument]
-    known = [each.code for each in definition.scales] + [each.code for each in definition.composites]
-    named = [*analysis.profile_scales, analysis.baseline_scale, analysis.deterioration.scale]
+def _unplanned(plan: TrialPlan, instruments: Mapping[str, Instrument]) -> list[Fault]:
+    """What the plan names and the trial does not have."""
+    visits = {code: visit.baseline for code, visit in plan.visit.items()}
     return [
-        Fault(PLAN, (), "analysis", f"{analysis.instrument} has no scale {code}", f"It has {', '.join(known)}.")
-        for code in dict.fromkeys(named)
-        if code not in known
+        Fault(PLAN, (), ".".join(("analysis", *each.keys)), each.what, each.cure)
+        for each in impossible(plan.analysis, visits, plan.strata, instruments)
     ]
 
 
 def _files(folder: Path) -> list[str]:
     """The files that make a trial, in a fixed order."""
-    tables = [f"{name}.csv" for name in TABLES if (folder / f"{name}.csv").is_file()]
+    tables = [file.name for name in TABLES if (file := _file_of(folder, name)) is not None]
     definitions = sorted(f"{INSTRUMENTS}/{file.name}" for file in (folder / INSTRUMENTS).glob("*.toml"))
     return [*tables, PLAN, *definitions]

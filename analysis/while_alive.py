@@ -17,15 +17,15 @@ from scipy.special import expit
 from statsmodels.genmod.cov_struct import Independence
 from statsmodels.genmod.generalized_estimating_equations import GEE
 
-from analysis.results import BadInput, CannotEstimate, Result, require, rows_of
+from analysis.intervals import CONFIDENCE, with_bounds
+from analysis.results import Account, BadInput, CannotEstimate, Result, require, rows_of
 from analysis.survival import kaplan_meier
 from analysis.survival.outcome import labels, outcome
 
 Numbers = NDArray[np.float64]
-CONFIDENCE = 0.95
-Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 FEWEST = 2  # forms by arm and visit
 LARGEST_WEIGHT = 10.0  # against 1 on average
+FADES_MONTHS, SOON_MONTHS = 6.0, 3.0  # before death, in which few answer
 RIDGE = 0.1  # of the model of answering, by standardised column
 
 
@@ -50,6 +50,10 @@ class WhileAlive(Result):
     largest_weight: float
     cut: int
     excluded: dict[str, int]
+
+    @property
+    def account(self) -> Account:
+        return Account(self.n, self.deaths, self.excluded, "weighted GEE, independence, Mancl-DeRouen errors")
 
     def title(self) -> str:
         left = ", ".join(f"{n} ({why})" for why, n in self.excluded.items() if n) or "none"
@@ -80,17 +84,18 @@ def estimate(
     at a visit is who is followed beyond its month. threshold: from which score on a patient is well (down to which,
     where lower is better). worst: the value of death in the composite; default 0, or 100 where lower is better.
     Generalised estimating equations with independence working correlation (Kurland and Heagerty 2005: with any other,
-    the dead are imputed), each form weighted by the inverse of the chance to answer given arm, visit, the last score
-    and whether the visit before was answered (Robins, Rotnitzky and Zhao 1995), stabilised by arm and visit; standard
-    errors of Mancl and DeRouen (2001), t with the patients of the visit less the arms as degrees of freedom, the
-    weights taken as known. The chance to be alive is Kaplan and Meier's.
+    the dead are imputed), each form weighted by the inverse of the chance to answer given arm, visit, the last score,
+    whether the visit before was answered, and how near a known death is (Robins, Rotnitzky and Zhao 1995), stabilised
+    by arm and visit: what silence owes to the present score beyond these remains; standard errors of Mancl and DeRouen
+    (2001), t with the patients of the visit less the arms as degrees of freedom, the weights taken as known. The chance
+    to be alive is Kaplan and Meier's.
     Raises BadInput, and CannotEstimate when an arm has fewer than two forms at a visit.
     """
     require(forms, ["subject", "visit", score], "forms")
     require(subjects, ["subject", "arm", "time", "died"], "subjects")
     times, deaths = outcome(subjects["time"], subjects["died"])
     arm = labels([("arm", subjects["arm"])], len(times))
-    expected, excluded = _expected(forms, subjects.assign(arm=arm), score, visits)
+    expected, excluded = _expected(forms, subjects.assign(arm=arm, died=deaths), score, visits)
     weights, cut = _weights(expected, score)
     answered = expected[expected[score].notna()].assign(weight=weights)
     _check_numbers(answered, sorted(set(arm)), list(visits))
@@ -134,7 +139,7 @@ def _expected(
     if not visits:
         raise BadInput("there are no visits.\n  Give their codes and months.")
     calendar = pd.DataFrame({"visit": list(visits), "month": [float(month) for month in visits.values()]})
-    grid = subjects[["subject", "arm", "time"]].merge(calendar.sort_values("month", kind="stable"), how="cross")
+    grid = subjects[["subject", "arm", "time", "died"]].merge(calendar.sort_values("month", kind="stable"), how="cross")
     known = grid.merge(forms[["subject", "visit", score]], on=["subject", "visit"], how="left")
     followed = known["time"] > known["month"]
     late = int((known[score].notna() & ~followed).sum())
@@ -154,6 +159,9 @@ def _weights(expected: pd.DataFrame, score: str) -> tuple[Numbers, int]:
     centre = float(expected[score].mean())
     columns = pd.get_dummies(expected[["visit", "arm"]], drop_first=True).astype(float)
     columns = columns.assign(last=last.fillna(centre), none=last.isna() & ~first, before=before & ~first).astype(float)
+    left = expected["time"] - expected["month"]
+    columns["dying"] = np.where(expected["died"], 1 / (1 + left / FADES_MONTHS), 0.0)
+    columns["dying soon"] = (expected["died"] & (left < SOON_MONTHS)).astype(float)
     x = columns.to_numpy()
     spread = x.std(axis=0)
     x = np.column_stack([np.ones(len(x)), (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)])
@@ -237,7 +245,7 @@ def _of_all(means: pd.DataFrame, alive: pd.DataFrame, worst: float) -> pd.DataFr
     gain = means["estimate"] - worst
     estimate = worst + chance["estimate"] * gain
     se = np.hypot(chance["estimate"] * means["se"], chance["se"] * gain)
-    return pd.DataFrame({"estimate": estimate, "se": se, "lower": estimate - Z * se, "upper": estimate + Z * se})
+    return with_bounds(pd.DataFrame({"estimate": estimate, "se": se}))
 
 
 def _bounded(chances: pd.DataFrame) -> pd.DataFrame:

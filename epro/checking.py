@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from analysis.plan import AnalysisPlan
+from analysis.plan import AnalysisPlan, impossible
 from epro.crossreferences import ANCHORS_OF_EVERY_TRIAL
 from epro.protocol import Protocol, protocol_of, read_document
 from questionnaires.located import Document, Fault, Refused, faults_of
@@ -28,6 +28,7 @@ def check(path: Path, *, on: date | None = None) -> Protocol:
     protocol = None
     try:
         protocol = protocol_of(document, on=on)
+        faults += [] if faults else _unplanned(protocol)
     except Refused as refused:
         faults += refused.faults
     if protocol is None or faults:
@@ -102,3 +103,13 @@ def _faults_of_analysis(document: Document) -> list[Fault]:
     except ValidationError as error:
         return faults_of(error, document, ("analysis",))
     return []
+
+
+def _unplanned(protocol: Protocol) -> list[Fault]:
+    """An analysis that names what the trial does not have."""
+    plan = AnalysisPlan.model_validate(protocol.analysis)
+    visits = {code: visit.baseline for code, visit in protocol.schedule.visits.items()}
+    return [
+        protocol.document.fault(("analysis", *each.keys), each.what, each.cure)
+        for each in impossible(plan, visits, protocol.strata, protocol.instruments)
+    ]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from analysis.results import BadInput, CannotEstimate
+from analysis.results import CannotEstimate
 from analysis.survival.outcome import Labels, Mask, Numbers, outcome
 
 
@@ -24,11 +24,6 @@ def of_interest(labels: Labels, cause: Any) -> Mask:
     if _label(cause) not in known:
         raise CannotEstimate(f"no event has the cause {cause}; there are {', '.join(known) or 'no events'}")
     return np.asarray(labels == _label(cause))
-
-
-def check_rows(name: str, found: int, wanted: int) -> None:
-    if found != wanted:
-        raise BadInput(f"{name} has {found} rows, time has {wanted}.\n  Give one row per patient.")
 
 
 def _label(value: Any) -> str:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from analysis.competing.causes import causes
-from analysis.results import Result
-from analysis.survival.outcome import CONFIDENCE, Mask, Numbers, labels
+from analysis.intervals import Z
+from analysis.results import Account, Result
+from analysis.survival.outcome import Mask, Numbers, allow_probability, labels
 
-Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+WIDEST = 500.0  # on the log-log scale; beyond it the bound is 0 or 1 in every digit
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,12 @@ class CumulativeIncidence(Result):
 
     curves: dict[tuple[str, str], pd.DataFrame]
     followed: dict[str, float]
+
+    @property
+    def account(self) -> Account:
+        table = self.to_frame()
+        n = int(table["n"].groupby(level="group").first().sum())
+        return Account(n, int(table["events"].sum()), {}, "Aalen-Johansen, log-log interval")
 
     def title(self) -> str:
         return "Cumulative incidence (Aalen-Johansen) at the end of follow-up, 95 % interval (log-log)"
@@ -61,8 +67,10 @@ def cumulative_incidence(
     """Cumulative incidence of every cause, for every arm, or every arm in every stratum.
 
     time: (n,) >= 0. cause: (n,) label of the first event, 0 or missing = censored. arm, strata: labels. Variance after
-    Aalen (1978) with the hypergeometric correction for ties, as R's cmprsk. Raises BadInput.
+    Aalen (1978) with the hypergeometric correction for ties, as R's cmprsk.
+    Raises BadInput, and NoProbability for times that ignore death.
     """
+    allow_probability(time)
     times, first = causes(time, cause)
     group = labels([("arm", arm), ("strata", strata)], len(times))
     curves, followed = {}, {}
@@ -116,5 +124,5 @@ def _spread(before: Numbers, died: Numbers, n: "np.ndarray[tuple[int], np.dtype[
 def _bounds(incidence: Numbers, variance: Numbers) -> tuple[Numbers, Numbers]:
     inside = (incidence > 0) & (incidence < 1)
     f = np.where(inside, incidence, 0.5)
-    half = Z * np.sqrt(variance) / np.abs(f * np.log(f))
+    half = np.minimum(Z * np.sqrt(variance) / np.abs(f * np.log(f)), WIDEST)
     return np.where(inside, f ** np.exp(half), np.nan), np.where(inside, f ** np.exp(-half), np.nan)

@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 
-from analysis.competing.causes import causes, check_rows, of_interest
-from analysis.results import CannotEstimate, Result
+from analysis.competing.causes import causes, of_interest
+from analysis.intervals import ratios
+from analysis.results import Account, CannotEstimate, Result
 from analysis.survival import Cox, cox
-from analysis.survival.outcome import CONFIDENCE, Mask, Numbers
-
-LARGEST_SE = 50.0  # of a covariate in its own SDs: beyond it the likelihood has no maximum
+from analysis.survival.outcome import LARGEST_SE, Mask, Numbers, covariates_of, labels
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,10 @@ class FineGray(Result):
     n: int
     events: int
     excluded: int
+
+    @property
+    def account(self) -> Account:
+        return Account(self.n, self.events, {"missing covariate": self.excluded}, "Fine-Gray, Breslow ties")
 
     def title(self) -> str:
         counts = f"n {self.n}, events {self.events}, excluded for missing covariates {self.excluded}"
@@ -55,53 +57,67 @@ def cause_specific(
     return cox(times, of_interest(first, of), covariates, strata=strata)
 
 
-def fine_gray(time: ArrayLike, cause: ArrayLike, covariates: pd.DataFrame, *, of: Any) -> FineGray:
+def fine_gray(
+    time: ArrayLike,
+    cause: ArrayLike,
+    covariates: pd.DataFrame,
+    *,
+    of: Any,
+    strata: ArrayLike | pd.DataFrame | None = None,
+) -> FineGray:
     """Proportional hazards of the subdistribution of one cause (Fine and Gray 1999), as R's cmprsk::crr.
 
     time: (n,) >= 0. cause: (n,) label of the first event, 0 or missing = censored. covariates: (n, k) numbers; a row
-    with a missing one is left out and counted. of: the cause in question. Censoring is weighted by one Kaplan-Meier
-    curve, whose estimation the standard errors count; ties after Breslow.
+    with a missing one is left out and counted. of: the cause in question. strata: (n,) or (n, j) labels, each
+    combination with its own baseline and its own censoring (Zhou and others 2011). Censoring is weighted by a
+    Kaplan-Meier curve, whose estimation the standard errors count; ties after Breslow.
     Raises BadInput, and CannotEstimate when a covariate does not vary or the likelihood has no maximum.
     """
     times, first = causes(time, cause)
-    check_rows("covariates", len(covariates), len(times))
-    data = covariates.reset_index(drop=True).astype(float)
-    complete = data.notna().all(axis=1).to_numpy()
-    kept, times, first = data[complete], times[complete], first[complete]
+    kept, complete = covariates_of(covariates, len(times))
+    stratum = labels([("strata", strata)], len(times))[complete]
+    times, first = times[complete], first[complete]
     mine = of_interest(first, of)
-    if same := [str(name) for name in kept if kept[name].nunique() < 2]:
-        raise CannotEstimate(f"{', '.join(same)} is the same for all patients")
     x = kept.to_numpy()
     spread = x.std(axis=0, ddof=1)
-    weighted = _Weighted(times, mine, (first != "") & ~mine, (x - x.mean(axis=0)) / spread)
-    beta = _maximum(weighted, [str(name) for name in kept])
-    se = np.sqrt(np.diag(weighted.at(beta).covariance)) / spread
-    coef = beta / spread
-    half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * se
-    columns = {"coef": coef, "se": se, "shr": np.exp(coef), "lower": np.exp(coef - half), "upper": np.exp(coef + half)}
-    z = {"z": coef / se, "p": 2 * stats.norm.sf(np.abs(coef / se))}
-    terms = pd.DataFrame({**columns, **z}, index=kept.columns.rename("term"))
-    return FineGray(str(of), terms, len(kept), int(mine.sum()), len(data) - len(kept))
+    standard, other = (x - x.mean(axis=0)) / spread, (first != "") & ~mine
+    layers = [
+        _Weighted(times[here], mine[here], other[here], standard[here])
+        for here in (stratum == label for label in sorted(set(stratum)))
+        if mine[here].any()
+    ]
+    beta = _maximum(layers, [str(name) for name in kept])
+    se = np.sqrt(np.diag(_covariance([layer.at(beta) for layer in layers]))) / spread
+    terms = ratios(beta / spread, se, [str(name) for name in kept], "shr")
+    return FineGray(str(of), terms, len(kept), int(mine.sum()), len(complete) - len(kept))
 
 
-def _maximum(weighted: "_Weighted", names: list[str]) -> Numbers:
-    beta = np.zeros(weighted.x.shape[1])
+def _maximum(layers: list["_Weighted"], names: list[str]) -> Numbers:
+    beta = np.zeros(len(names))
     for _ in range(50):
-        now = weighted.at(beta)
-        if not np.isfinite(now.information).all() or np.linalg.cond(now.information) > LARGEST_SE**4:
+        now = [layer.at(beta) for layer in layers]
+        information = np.sum([at.information for at in now], axis=0)
+        if not np.isfinite(information).all() or np.linalg.cond(information) > LARGEST_SE**4:
             break
-        step = np.linalg.solve(now.information, now.score)
+        step = np.linalg.solve(information, np.sum([at.score for at in now], axis=0))
         beta = beta + step
         if np.abs(step).max() < 1e-10:
-            if np.sqrt(np.diag(np.linalg.inv(now.information))).max() < LARGEST_SE:
+            if np.sqrt(np.diag(np.linalg.inv(information))).max() < LARGEST_SE:
                 return beta
             break
     raise CannotEstimate(f"the likelihood has no maximum for {', '.join(names)}: some patients have no events")
 
 
+def _covariance(layers: list["_At"]) -> Numbers:
+    """(p, p) of the coefficients, with the estimation of the censoring curves."""
+    spread = np.sum([at.parts.T @ at.parts for at in layers], axis=0)
+    inverse = np.linalg.inv(np.sum([at.information for at in layers], axis=0))
+    return np.asarray(inverse @ spread @ inverse)
+
+
 @dataclass(frozen=True, eq=False)
 class _Weighted:
-    """Patients (n,): time, event of the cause, other event, x (n, p)."""
+    """Patients (n,) of one stratum: time, event of the cause, other event, x (n, p)."""
 
     times: Numbers
     mine: Mask
@@ -193,11 +209,9 @@ class _At:
         return np.asarray(self.of.x.T @ (each[:, None] * self.of.x) - mean.T @ (self.of.died[:, None] * mean))
 
     @cached_property
-    def covariance(self) -> Numbers:
-        """(p, p) of the coefficients, with the estimation of the censoring curve."""
-        parts = self._own + self._of_censoring
-        inverse = np.linalg.inv(self.information)
-        return np.asarray(inverse @ (parts.T @ parts) @ inverse)
+    def parts(self) -> Numbers:
+        """(n, p) what each patient adds to the score."""
+        return self._own + self._of_censoring
 
     @cached_property
     def _own(self) -> Numbers:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from analysis.competing.causes import causes, of_interest
-from analysis.results import CannotEstimate, Result
+from analysis.results import Account, CannotEstimate, Result
 from analysis.survival.outcome import Labels, Mask, Numbers, labels
 
 
@@ -22,6 +22,11 @@ class Gray(Result):
     df: int
     p: float
     groups: pd.DataFrame
+
+    @property
+    def account(self) -> Account:
+        n, events = (int(self.groups[column].sum()) for column in ("n", "events"))
+        return Account(n, events, {}, "Gray's test, rho 0")
 
     def title(self) -> str:
         test = f"chi-square {self.chi_square:.6g} on {self.df} df, p {self.p:.4g}"

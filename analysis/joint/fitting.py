@@ -14,6 +14,7 @@ ROUNDS = 12  # of a search with the nodes where they are, and of moving them
 SETTLED = 1e-5  # of the log likelihood, when the nodes are moved
 STEEPEST = 1e-3  # gradient by a standard error where the search may end
 DIFFERENCE = 1e-2  # standard errors, for the second derivatives
+FEW = "too few deaths or forms for this formula; simplify it, or take the weibull baseline"
 FLOOR = 1e-8  # share of the largest spread
 
 
@@ -31,6 +32,17 @@ def maximised(likelihood: Likelihood) -> Top:
 
     Raises CannotEstimate where the likelihood has no maximum, or is flat in some direction.
     """
+    try:
+        with np.errstate(all="ignore"):  # a search may pass where a hazard is beyond numbers
+            top = _searched(likelihood)
+    except np.linalg.LinAlgError as error:
+        raise CannotEstimate(f"the joint likelihood has no maximum: {FEW}") from error
+    if not (np.isfinite(top.covariance).all() and np.isfinite(top.loglik) and (np.diag(top.covariance) > 0).all()):
+        raise CannotEstimate(f"the joint likelihood has no maximum: {FEW}")
+    return top
+
+
+def _searched(likelihood: Likelihood) -> Top:
     theta = start(likelihood)
     centre = likelihood.centred(theta, np.zeros((len(likelihood.data.time), 2)))
     before = -np.inf
@@ -62,8 +74,6 @@ def _hazard(data: Data, baseline: str) -> Numbers:
         return np.array([np.log(data.event.sum() / data.time.sum()), 0.0])
     lived = np.bincount(data.piece, data.weight.sum(axis=0), data.pieces)
     died = np.bincount(data.last_piece[data.event], minlength=data.pieces)
-    if (died == 0).any():
-        return np.log((died + 0.5) / lived)
     return np.asarray(np.log(died / lived))
 
 
@@ -123,7 +133,5 @@ def _covariance(likelihood: Likelihood, theta: Numbers, centre: Centre) -> Numbe
     try:
         np.linalg.cholesky(information)
     except np.linalg.LinAlgError as error:
-        raise CannotEstimate(
-            "the joint likelihood is flat in some direction: simplify the formula, or use the weibull baseline"
-        ) from error
+        raise CannotEstimate(f"the joint likelihood is flat in some direction: {FEW}") from error
     return np.asarray(root @ np.linalg.inv(information) @ root.T)

@@ -7,15 +7,13 @@ from typing import get_args
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from analysis.intervals import ratios, tested, with_bounds
 from analysis.joint.fitting import Top, maximised
 from analysis.joint.likelihood import Baseline, Likelihood, Numbers, Parameters
 from analysis.joint.reading import Design, read
-from analysis.results import BadInput, Result
+from analysis.results import Account, BadInput, Result
 
-CONFIDENCE = 0.95
-Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 ASSOCIATION = "association"
 
 
@@ -44,6 +42,10 @@ class JointModel(Result):
     excluded: dict[str, int]
     _design: Design
     _top: Top
+
+    @property
+    def account(self) -> Account:
+        return Account(self.subjects, self.events, self.excluded, f"joint model, {self.baseline} baseline hazard")
 
     def title(self) -> str:
         left = ", ".join(f"{n} ({why})" for why, n in self.excluded.items() if n) or "none"
@@ -77,7 +79,7 @@ class JointModel(Result):
         apart = np.array([where[time, other] - where[time, one] for time, one, other in pairs])
         names = [(time, f"{other} - {one}") for time, one, other in pairs]
         table = self._estimates(apart, pd.MultiIndex.from_tuples(names, names=["time", "contrast"]))
-        return _tested(table)
+        return tested(table)
 
     def _rows(self, factor: str, times: list[float]) -> tuple[Numbers, pd.MultiIndex]:
         people = self._design.subjects
@@ -95,7 +97,7 @@ class JointModel(Result):
         p = rows.shape[1]
         covariance = self._top.covariance[:p, :p]
         se = np.sqrt(np.einsum("ri,ij,rj->r", rows, covariance, rows))
-        return _interval(pd.DataFrame({"estimate": rows @ self._top.theta[:p], "se": se}, index=index))
+        return with_bounds(pd.DataFrame({"estimate": rows @ self._top.theta[:p], "se": se}, index=index))
 
 
 def fit(
@@ -152,17 +154,13 @@ def fit(
 
 def _longitudinal(of: Parameters, se: Numbers, names: list[str]) -> pd.DataFrame:
     table = pd.DataFrame({"estimate": of.beta, "se": se[: of.p]}, index=pd.Index(names, name="term"))
-    return _tested(_interval(table))
+    return tested(with_bounds(table))
 
 
 def _hazard(of: Parameters, se: Numbers, names: list[str]) -> pd.DataFrame:
     begin = of.p + 4
-    coef, spread = of.theta[begin : begin + of.g + 1], se[begin : begin + of.g + 1]
-    index = pd.Index([*names, ASSOCIATION], name="term")
-    columns = {"coef": coef, "se": spread, "hr": np.exp(coef)}
-    columns |= {"lower": np.exp(coef - Z * spread), "upper": np.exp(coef + Z * spread)}
-    z = coef / spread
-    return pd.DataFrame({**columns, "z": z, "p": 2 * stats.norm.sf(np.abs(z))}, index=index)
+    part = slice(begin, begin + of.g + 1)
+    return ratios(of.theta[part], se[part], [*names, ASSOCIATION], "hr")
 
 
 def _baseline(likelihood: Likelihood, of: Parameters, top: Top) -> pd.DataFrame:
@@ -178,13 +176,3 @@ def _baseline(likelihood: Likelihood, of: Parameters, top: Top) -> pd.DataFrame:
         return pd.DataFrame(columns, index=pd.Index(["intercept", "log shape"], name="term"))
     bounds = likelihood.data.bounds
     return pd.DataFrame({"from": bounds[:-1], "to": bounds[1:], **columns}).rename_axis("piece")
-
-
-def _interval(table: pd.DataFrame) -> pd.DataFrame:
-    half = Z * table["se"]
-    return table.assign(lower=table["estimate"] - half, upper=table["estimate"] + half)
-
-
-def _tested(table: pd.DataFrame) -> pd.DataFrame:
-    z = table["estimate"] / table["se"]
-    return table.assign(z=z, p=2 * stats.norm.sf(z.abs()))

@@ -1,26 +1,26 @@
 """What is the mean of each arm at each visit, and by how much do the arms differ, from incomplete repeated measures?"""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.intervals import CONFIDENCE
 from analysis.mmrm.covariances import CODES, NAMES, Code, Structure
 from analysis.mmrm.design import Design, EqualMeans, Numbers, design
 from analysis.mmrm.fitting import maximised
 from analysis.mmrm.inference import METHODS, Inference, Method, inference_of
 from analysis.mmrm.likelihood import Likelihood, Point
 from analysis.mmrm.products import Scaled, reduced
-from analysis.results import BadInput, CannotEstimate, Result
+from analysis.results import Account, BadInput, CannotEstimate, Result
 
 FALLBACK: tuple[Code, ...] = ("toeph", "ar1h", "csh", "cs")
 FEWEST = 5  # patients at a visit that has its own variance, and at a pair of visits that has its own covariance
-CONFIDENCE = 0.95
 
 
 class CovarianceFellBack(UserWarning):
@@ -114,6 +114,20 @@ class MMRM(Result):
         x = self._design.matrix(rows)
         return pd.Series(x @ (self._scaled.offset + self._scaled.scale * self._point.coefficients), index=rows.index)
 
+    def averaged(self, factor: str, *, by: str, weights: Mapping[Any, float]) -> pd.DataFrame:
+        """Differences between a factor's levels, each less every earlier one, averaged over the levels of `by`.
+
+        weights: of the levels of `by`; one that is not named has none. They need not sum to 1: an area over time that
+        starts at 0 gives its start no term. Indexed by contrast; columns as ls_means. Raises BadInput.
+        """
+        rows, where, levels = self._means(factor, by)
+        summed: dict[Any, Numbers] = {}
+        for row, place, level in zip(rows, where, levels, strict=True):
+            summed[level] = summed.get(level, 0.0) + weights.get(place, 0.0) * row
+        pairs = list(combinations(summed, 2))
+        matrix = np.array([summed[later] - summed[earlier] for earlier, later in pairs])
+        return self._estimates(matrix, pd.Index([f"{later} - {earlier}" for earlier, later in pairs], name="contrast"))
+
     def f_test(self, term: str) -> pd.DataFrame:
         """All coefficients of one term together: f, numerator_df, denominator_df, p. Raises BadInput."""
         columns = self._design.term(term)
@@ -130,6 +144,11 @@ class MMRM(Result):
 
     def to_frame(self) -> pd.DataFrame:
         return self.coefficients
+
+    @property
+    def account(self) -> Account:
+        method = f"MMRM, {NAMES[self.structure]}, {'REML' if self.reml else 'ML'}, {self.method}"
+        return Account(self.subjects, None, self.excluded, method)
 
     def title(self) -> str:
         likelihood = "restricted likelihood" if self.reml else "likelihood"

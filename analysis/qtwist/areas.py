@@ -9,12 +9,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.intervals import CONFIDENCE
 from analysis.survival import HorizonBeyondFollowUp
 
 Numbers = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-CONFIDENCE = 0.95
 
 
 def drawn(groups: NDArray[np.object_], replicates: int, seed: int) -> Numbers:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.qtwist.areas import Numbers, Weighted, check_followed, drawn, interval
-from analysis.results import BadInput, CannotEstimate, Result, require, rows_of
+from analysis.results import Account, BadInput, CannotEstimate, Result, require, rows_of
 from analysis.survival.outcome import labels, outcome
 
 
@@ -28,6 +28,11 @@ class QualityAdjusted(Result):
     excluded: dict[str, int]
     replicates: int
     seed: int
+
+    @property
+    def account(self) -> Account:
+        method = f"quality times survival to {self.horizon:g}, bootstrap {self.replicates}"
+        return Account(self.n, self.events, self.excluded, method)
 
     def title(self) -> str:
         left = ", ".join(f"{n} ({why})" for why, n in self.excluded.items() if n) or "none"

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.qtwist.areas import Mask, Numbers, Weighted, check_followed, drawn, interval
-from analysis.results import BadInput, CannotEstimate, Result, require, rows_of
+from analysis.results import Account, BadInput, CannotEstimate, Result, require, rows_of
 from analysis.survival.outcome import labels, outcome
 
 STATES = ("toxicity", "without symptoms", "after progression", "alive")
@@ -34,6 +34,12 @@ class QTwist(Result):
     events: int
     replicates: int
     seed: int
+
+    @property
+    def account(self) -> Account:
+        return Account(
+            self.n, self.events, {}, f"partitioned survival to {self.horizon:g}, bootstrap {self.replicates}"
+        )
 
     def title(self) -> str:
         counts = f"n {self.n}, deaths {self.events}"

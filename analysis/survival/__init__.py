@@ -3,6 +3,7 @@
 from analysis.survival.comparison import LogRank, logrank
 from analysis.survival.curves import KaplanMeier, follow_up, kaplan_meier
 from analysis.survival.hazards import Cox, cox
+from analysis.survival.outcome import NoProbability
 from analysis.survival.proportionality import ProportionalHazards, ph_test
 from analysis.survival.restricted import HorizonBeyondFollowUp, RestrictedMean, rmst
 
@@ -11,6 +12,7 @@ __all__ = [
     "HorizonBeyondFollowUp",
     "KaplanMeier",
     "LogRank",
+    "NoProbability",
     "ProportionalHazards",
     "RestrictedMean",
     "cox",

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from analysis.results import CannotEstimate, Result
+from analysis.results import Account, CannotEstimate, Result
 from analysis.survival.outcome import Labels, Mask, Numbers, labels, outcome
 
 
@@ -24,8 +24,15 @@ class LogRank(Result):
     p: float
     groups: pd.DataFrame
     strata: int
+    events: int
     rho: float
     gamma: float
+
+    @property
+    def account(self) -> Account:
+        weighted = f"Fleming-Harrington {self.rho:g}, {self.gamma:g}"
+        method = weighted if self.rho or self.gamma else "log-rank"
+        return Account(int(self.groups["n"].sum()), self.events, {}, f"{method}, strata with events: {self.strata}")
 
     def title(self) -> str:
         weighted = f"Fleming-Harrington test, rho {self.rho:g}, gamma {self.gamma:g}"
@@ -78,7 +85,9 @@ def logrank(
         {"n": [int((group == each).sum()) for each in arms], "observed": observed, "expected": expected}
     )
     table.index = pd.Index(arms, name="arm")
-    return LogRank(chi_square, df, float(stats.chi2.sf(chi_square, df)), table, informative, rho, gamma)
+    return LogRank(
+        chi_square, df, float(stats.chi2.sf(chi_square, df)), table, informative, int(events.sum()), rho, gamma
+    )
 
 
 def _compared(

@@ -11,11 +11,11 @@ from lifelines import KaplanMeierFitter
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from analysis.results import BadInput, Result
-from analysis.survival.outcome import CONFIDENCE, Mask, Numbers, labels, outcome
+from analysis.intervals import Z
+from analysis.results import Account, BadInput, Result
+from analysis.survival.outcome import Mask, Numbers, allow_probability, labels, outcome
 
 SAME = 1.5e-8  # a curve this near a quantile lies on it
-Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 Interval = Literal["log-log", "log", "plain"]
 
 
@@ -29,6 +29,12 @@ class KaplanMeier(Result):
 
     curves: dict[str, pd.DataFrame]
     interval: Interval
+
+    @property
+    def account(self) -> Account:
+        n = sum(int(curve["at_risk"].iloc[0]) for curve in self.curves.values())
+        events = sum(int(curve["events"].sum()) for curve in self.curves.values())
+        return Account(n, events, {}, f"Kaplan-Meier, Greenwood's variance, {self.interval} interval")
 
     def title(self) -> str:
         return f"Kaplan-Meier, median with 95 % interval ({self.interval}); NaN = not reached"
@@ -106,8 +112,9 @@ def kaplan_meier(
 
     time: (n,) >= 0, any unit. event: (n,) bool, True = event, False = censored. arm: (n,) labels. strata: (n,) or
     (n, k) labels. interval: on which scale it is symmetric: log-log (Borgan and Liestol 1990), log or plain.
-    Raises BadInput.
+    Raises BadInput, and NoProbability for times that ignore death.
     """
+    allow_probability(time)
     times, events = outcome(time, event)
     if interval not in get_args(Interval):
         raise BadInput(f"there is no interval {interval}.\n  Choose one of: {', '.join(get_args(Interval))}.")

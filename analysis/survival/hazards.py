@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from analysis.results import BadInput, CannotEstimate, Result
-from analysis.survival.outcome import CONFIDENCE, Mask, Numbers, labels, outcome, started
-from analysis.survival.partial import At, Counts, Partial, Ties, maximised
+from analysis.intervals import ratios
+from analysis.results import Account, BadInput, CannotEstimate, Result
+from analysis.survival.outcome import LARGEST_SE, Mask, Numbers, covariates_of, labels, outcome, started
+from analysis.survival.partial import At, Counts, Partial, Ties, concordance, maximised
 
-LARGEST_SE = 50.0  # of a covariate in its own SDs: beyond it the likelihood has no maximum
 COLLINEAR = 1e-9  # smallest eigenvalue of the covariates' correlations
 
 
@@ -37,6 +37,11 @@ class Cox(Result):
     clusters: int | None
     _at: At
 
+    @property
+    def account(self) -> Account:
+        by = "" if self.clusters is None else ", robust by cluster"
+        return Account(self.n, self.events, {"missing covariate": self.excluded}, f"Cox, {self.ties} ties{by}")
+
     def title(self) -> str:
         se = "" if self.clusters is None else f", robust by {self.clusters} clusters"
         ties = self.ties.capitalize()
@@ -45,6 +50,14 @@ class Cox(Result):
 
     def to_frame(self) -> pd.DataFrame:
         return self.terms
+
+    @property
+    def concordance(self) -> float:
+        """Share of pairs in which who has the event first was at higher risk, ties counting half (Harrell 1996).
+
+        Pairs are those at risk when one of them has the event, within strata; NaN when there is none.
+        """
+        return concordance(self._at)
 
 
 def cox(
@@ -75,7 +88,7 @@ def cox(
         summed = np.zeros((read.clusters.max() + 1, len(read.spread)))
         np.add.at(summed, read.clusters, at.residuals @ covariance)
         covariance = np.asarray(summed.T @ summed)
-    terms = _terms(at.beta / read.spread, np.sqrt(np.diag(covariance)) / read.spread, read.names)
+    terms = ratios(at.beta / read.spread, np.sqrt(np.diag(covariance)) / read.spread, read.names, "hr")
     null = read.partial.at(np.zeros(len(read.spread)))
     return Cox(
         terms=terms if read.clusters is None else terms.assign(naive_se=naive),
@@ -113,21 +126,17 @@ def _read(
 ) -> _Read:
     times, events = outcome(time, event)
     begun = started(start, times)
-    if len(covariates) != len(times):
-        raise BadInput(f"covariates has {len(covariates)} rows, time has {len(times)}.\n  Give one row per patient.")
     if ties not in get_args(Ties):
         raise BadInput(f"there is no way {ties} to handle ties.\n  Choose efron or breslow.")
-    data = covariates.reset_index(drop=True).astype(float)
-    complete = data.notna().all(axis=1).to_numpy()
+    kept, complete = covariates_of(covariates, len(times))
     stratum = pd.factorize(labels([("strata", strata)], len(times)))[0]
     groups = None if cluster is None else pd.factorize(labels([("cluster", cluster)], len(times))[complete])[0]
-    kept = data[complete]
-    _check_varies(kept, events[complete])
+    _check_events(kept, events[complete])
     x = kept.to_numpy()
     spread = x.std(axis=0, ddof=1)
     x = (x - x.mean(axis=0)) / spread
     partial = Partial(begun[complete], times[complete], events[complete], stratum[complete], x, ties)  # type: ignore[arg-type]
-    return _Read(partial, [str(name) for name in data], spread, groups, len(data) - len(kept))
+    return _Read(partial, [str(name) for name in kept], spread, groups, len(times) - len(kept))
 
 
 def _maximum(partial: Partial, names: Sequence[str]) -> At:
@@ -144,12 +153,6 @@ def _maximum(partial: Partial, names: Sequence[str]) -> At:
     return at
 
 
-def _terms(coef: Numbers, se: Numbers, names: list[str]) -> pd.DataFrame:
-    z, half = coef / se, float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * se
-    columns = {"coef": coef, "se": se, "hr": np.exp(coef), "lower": np.exp(coef - half), "upper": np.exp(coef + half)}
-    return pd.DataFrame({**columns, "z": z, "p": 2 * stats.norm.sf(np.abs(z))}, index=pd.Index(names, name="term"))
-
-
 def _tests(at: At, null: At, covariance: Numbers) -> pd.DataFrame:
     df = len(at.beta)
     chi = {
@@ -161,11 +164,9 @@ def _tests(at: At, null: At, covariance: Numbers) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("test")
 
 
-def _check_varies(kept: pd.DataFrame, events: Mask) -> None:
+def _check_events(kept: pd.DataFrame, events: Mask) -> None:
     if not events.any():
         raise CannotEstimate("there are no events among patients with all covariates")
     for name in kept:
-        if kept[name].nunique() < 2:
-            raise CannotEstimate(f"{name} is the same for all patients")
         if kept[name].nunique() == 2 and kept[name][events].nunique() < 2:
             raise CannotEstimate(f"all events have the same value of {name}")

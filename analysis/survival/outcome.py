@@ -12,8 +12,7 @@ from analysis.results import BadInput, CannotEstimate, rows_of
 Numbers = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.object_]
-
-CONFIDENCE = 0.95
+LARGEST_SE = 50.0  # of a covariate in its own SDs: beyond it a likelihood has no maximum
 
 
 def outcome(time: ArrayLike, event: ArrayLike) -> tuple[Numbers, Mask]:
@@ -33,6 +32,20 @@ def outcome(time: ArrayLike, event: ArrayLike) -> tuple[Numbers, Mask]:
     return times, flags.astype(np.bool_)
 
 
+class NoProbability(CannotEstimate):
+    """The times are such that hazards alone can be read from them."""
+
+
+def allow_probability(time: Any) -> None:
+    """Raises NoProbability for times that ignore death, as `deterioration.time_to` marks them in `.attrs`."""
+    if getattr(time, "attrs", {}).get("probabilities", True):
+        return
+    raise NoProbability(
+        "these times ignore death: those who die leave as if they might yet have had the event, so that no probability "
+        "follows; read a hazard ratio (cox, logrank), or let death compete or count"
+    )
+
+
 def started(start: ArrayLike | None, times: Numbers) -> Numbers:
     """Starts as checked numbers; before every time when none are given. Raises BadInput."""
     if start is None:
@@ -43,6 +56,21 @@ def started(start: ArrayLike | None, times: Numbers) -> Numbers:
     if (bad := ~(begun < times)).any():
         raise BadInput(f"start is missing or not before time in rows {rows_of(bad)}.\n  Give stretches that last.")
     return begun
+
+
+def covariates_of(covariates: pd.DataFrame, n: int) -> tuple[pd.DataFrame, Mask]:
+    """The rows that have all covariates, as numbers; and which of the n they are.
+
+    Raises BadInput, and CannotEstimate when a covariate is the same in all of them.
+    """
+    if len(covariates) != n:
+        raise BadInput(f"covariates has {len(covariates)} rows, time has {n}.\n  Give one row per patient.")
+    data = covariates.reset_index(drop=True).astype(float)
+    complete = data.notna().all(axis=1).to_numpy()
+    kept = data[complete]
+    if same := [str(name) for name in kept if kept[name].nunique() < 2]:
+        raise CannotEstimate(f"{', '.join(same)} is the same for all patients")
+    return kept, complete
 
 
 def labels(parts: Sequence[tuple[str, Any]], n: int) -> Labels:

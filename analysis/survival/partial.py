@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 Counts = NDArray[np.intp]
 Ties = Literal["efron", "breslow"]
+AT_ONCE = 4_000_000  # pairs looked at together
+SAME_RISK = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,3 +190,19 @@ def maximised(partial: Partial) -> At:
         if abs(gained) <= 1e-13 * abs(now.loglik) or np.abs(step).max(initial=0) < 1e-12:
             break
     return now
+
+
+def concordance(at: At) -> float:
+    """Of pairs at risk together, the share in which the one whose event is first has the higher risk; a tie is half."""
+    of, size = at.of, max(1, AT_ONCE // len(at.of.x))
+    right = pairs = 0.0
+    events = np.flatnonzero(of.event)
+    for chunk in range(0, len(events), size):
+        first = events[chunk : chunk + size, None]
+        later = (of.stop > of.stop[first]) | ((of.stop == of.stop[first]) & ~of.event)
+        together = later & (of.start < of.stop[first]) & (of.stratum == of.stratum[first])
+        apart = at.eta[first] - at.eta
+        level = np.abs(apart) <= SAME_RISK
+        right += float((together & (apart > SAME_RISK)).sum() + (together & level).sum() / 2)
+        pairs += float(together.sum())
+    return right / pairs if pairs else float("nan")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.results import BadInput, Result
+from analysis.results import Account, BadInput, Result
 from analysis.survival.hazards import Cox
 from analysis.survival.partial import Numbers, Partial
 
@@ -22,6 +22,14 @@ class ProportionalHazards(Result):
 
     table: pd.DataFrame
     scale: Scale
+    n: int
+    events: int
+    excluded: dict[str, int]
+
+    @property
+    def account(self) -> Account:
+        method = f"score test against a coefficient linear in time ({self.scale})"
+        return Account(self.n, self.events, self.excluded, method)
 
     def title(self) -> str:
         return f"Proportional hazards, score test against a coefficient linear in time ({self.scale})"
@@ -56,7 +64,8 @@ def ph_test(model: Cox, *, scale: str = "km", terms: Mapping[str, Sequence[str]]
         chi_square = float(score[columns] @ np.linalg.solve(part, score[columns]))
         p = float(stats.chi2.sf(chi_square, len(columns)))
         rows[name] = {"chi_square": chi_square, "df": len(columns), "p": p}
-    return ProportionalHazards(pd.DataFrame.from_dict(rows, orient="index").rename_axis("term"), scale)  # type: ignore[arg-type]
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("term")
+    return ProportionalHazards(table, scale, model.n, model.events, model.account.excluded)  # type: ignore[arg-type]
 
 
 def _transformed(partial: Partial, scale: str) -> Numbers:

@@ -8,10 +8,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from analysis.results import BadInput, CannotEstimate, Result
-from analysis.survival.outcome import CONFIDENCE, Mask, Numbers, labels, outcome
-
-Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+from analysis.intervals import Z
+from analysis.results import Account, BadInput, CannotEstimate, Result
+from analysis.survival.outcome import Mask, Numbers, allow_probability, labels, outcome
 
 
 class HorizonBeyondFollowUp(CannotEstimate):
@@ -33,6 +32,11 @@ class RestrictedMean(Result):
     ratios: pd.DataFrame
     lost_ratios: pd.DataFrame
 
+    @property
+    def account(self) -> Account:
+        n, events = (int(self.means[column].sum()) for column in ("n", "events"))
+        return Account(n, events, {}, "area under the Kaplan-Meier curve, variance after Irwin")
+
     def title(self) -> str:
         return f"Restricted mean survival time to {self.horizon:g}"
 
@@ -53,9 +57,10 @@ def rmst(
     time: (n,) >= 0. event: (n,) bool. arm: (n,) labels. horizon: > 0, unit of time. strata: (n,) or (n, k) labels; an
     arm's mean is then the mean over strata weighted by the share of all patients in each. Variance after Irwin (1949):
     the squared area right of each event, weighted by Greenwood's terms.
-    Raises BadInput; HorizonBeyondFollowUp when an arm (of a stratum) was not followed that far; CannotEstimate when an
-    arm is absent from a stratum.
+    Raises BadInput; NoProbability for times that ignore death; HorizonBeyondFollowUp when an arm (of a stratum) was not
+    followed that far; CannotEstimate when an arm is absent from a stratum.
     """
+    allow_probability(time)
     times, events = outcome(time, event)
     if not horizon > 0:
         raise BadInput(f"horizon is {horizon}.\n  Give a time after 0.")

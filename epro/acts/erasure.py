@@ -21,7 +21,7 @@ from epro.record.epro_verify import REDACTED, with_reason
 from epro.refusals import N_, Refusal, Wrong
 from epro.store.audit import Actor, Entry, entry
 from epro.store.contacts import Cipher
-from epro.store.models import ERASED, Audit, AuditValue, Base, Contact, Reply
+from epro.store.models import ERASED, Audit, AuditValue, Base, Card, CodeWord, Contact, Reply, SecondStep
 from epro.store.sealing import EMPTIED
 from scheduler.tables import attempt, message
 
@@ -29,7 +29,7 @@ from scheduler.tables import attempt, message
 def erase_contact(
     connection: Connection, protocol: Protocol, subject: str, *, reason: str, by: Actor, now: datetime
 ) -> list[str]:
-    """Empty every address and every reply of a patient, close her links, stop her texts.
+    """Empty every address and every reply of a patient, and by what she is known; close her links, stop her texts.
 
     Returns the carrier's references of her texts, whose words it may still hold. Raises Refusal, NoSuchPatient.
     """
@@ -41,6 +41,7 @@ def erase_contact(
             made.update(Contact, row.id, address=ERASED, address_hash=ERASED, until_at=row.until_at or now)
         for reply in connection.execute(select(Reply.id).where(Reply.subject == subject)).scalars().all():
             made.update(Reply, reply, body=ERASED, address_hash=ERASED)
+        _erase_what_she_is_known_by(made, subject, now)
         links.revoke_all(connection, subject, entry=made, now=now)
         replan(connection, protocol, subject, entry=made, now=now)
     sent = select(attempt.c.carrier_ref).join(message, message.c.id == attempt.c.message)
@@ -85,6 +86,16 @@ def redact(connection: Connection, chain: str, seq: int, field: str, *, reason: 
         digests = AuditValue.digest.in_(found)
         connection.execute(update(AuditValue).where(digests).values(salt=None, value=None))
     return len(found)
+
+
+def _erase_what_she_is_known_by(made: Entry, subject: str, now: datetime) -> None:
+    """Her code word, the codes of her cards, and what she showed besides her link."""
+    made.update(CodeWord, subject, word=ERASED)
+    cards = select(Card.id, Card.until_at).where(Card.subject == subject)
+    for card in made.connection.execute(cards).all():
+        made.update(Card, card.id, code=ERASED, code_hash=ERASED, until_at=card.until_at or now)
+    for step in made.connection.execute(select(SecondStep.id).where(SecondStep.subject == subject)).scalars().all():
+        made.update(SecondStep, step, hash=None)
 
 
 def _told_of(connection: Connection, row: Row[Any], field: str) -> dict[str, tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, Select, delete, func, insert, select
 
 from epro.store.models import Miss
 
@@ -24,14 +24,21 @@ class Limit:
 LINK = Limit("link", 30, timedelta(hours=1))
 CARD = Limit("card", 10, timedelta(hours=1))
 SECOND_STEP = Limit("second step", 5, timedelta(minutes=15))
+ALARM = Limit("link", 200, timedelta(hours=1))  # of everybody together: a guesser who changes his address
 
 
 def is_slowed(connection: Connection, limit: Limit, whom: str, now: datetime) -> bool:
     """Whether nothing more is tried for now, right or wrong. whom: hashed, never an address."""
-    count = select(func.count()).where(
-        Miss.what == limit.what, Miss.whom == whom, Miss.at > now - limit.within, Miss.at <= now
-    )
-    return connection.execute(count).scalar_one() >= limit.most
+    return connection.execute(_count(limit, now).where(Miss.whom == whom)).scalar_one() >= limit.most
+
+
+def guessed_links(connection: Connection, now: datetime) -> int:
+    """How many links that open nothing were tried lately, by whomever; ALARM says from how many on it is an attack."""
+    return connection.execute(_count(ALARM, now)).scalar_one()
+
+
+def _count(limit: Limit, now: datetime) -> Select[int]:
+    return select(func.count()).where(Miss.what == limit.what, Miss.at > now - limit.within, Miss.at <= now)
 
 
 def note(connection: Connection, limit: Limit, whom: str, now: datetime) -> None:

@@ -66,6 +66,6 @@ def _hashes(connection: Connection, cipher: Cipher) -> dict[str, str]:
     A second step is kept as its hash alone: one that was agreed on under an older key passes while that key is there.
     """
     kept = connection.execute(select(Contact.address).where(Contact.address != ERASED)).scalars()
-    codes = connection.execute(select(Card.code)).scalars()
+    codes = connection.execute(select(Card.code).where(Card.code != ERASED)).scalars()
     plain = {cipher.decrypt(secret) for secret in kept} | {hashed_as(cipher.decrypt(secret)) for secret in codes}
     return {old: cipher.digest(text) for text in plain for old in cipher.digests(text)[1:]}

@@ -13,12 +13,12 @@ from typing import Any
 
 from flask_security.totp import Totp
 from passlib.totp import TOTP
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, select
 
 from epro.acts.users import new_uniquifier
 from epro.store.audit import ACCOUNTS_CHAIN, Actor, entry
 from epro.store.contacts import Cipher
-from epro.store.models import Passkey, RecoveryCode, User, table_of
+from epro.store.models import Passkey, RecoveryCode, User
 
 ISSUER = "epro"
 DRIFT_SECONDS = 30  # how far a phone's clock may be off
@@ -28,58 +28,57 @@ CODE_DIGITS = 6
 
 
 class Codes(Totp):
-    """Flask-Security's codes, judged at a given instant and kept in the transaction of the sign-in."""
+    """Flask-Security's codes, judged at a given instant; `counter` is the step of the code that was right.
 
-    def __init__(self, connection: Connection | None, now: datetime) -> None:
-        self.connection = connection
+    last: the step of the last code that was used; that one and older ones are wrong.
+    """
+
+    def __init__(self, now: datetime, last: int | None = None) -> None:
+        self.last, self.counter = last, 0
         self._totp = TOTP.using(issuer=ISSUER, now=staticmethod(lambda: now.timestamp()))
 
     def generate_totp_secret(self) -> str:
         return str(self._totp.new().to_json(encrypt=False))  # encrypted by our own keys, so that they rotate together
 
     def get_last_counter(self, user: Any) -> int | None:
-        return None  # compared where it is written, so that of two at once one wins
+        return self.last
 
     def set_last_counter(self, user: Any, tmatch: Any) -> None:
-        assert self.connection is not None
-        staff = table_of(User)
-        older = or_(staff.c.totp_counter.is_(None), staff.c.totp_counter < tmatch.counter)
-        moved = self.connection.execute(
-            update(staff).where(staff.c.id == user, older).values(totp_counter=tmatch.counter).returning(staff.c.id)
-        )
-        if moved.scalar_one_or_none() is None:
-            raise CodeWasUsed
-
-
-class CodeWasUsed(Exception):
-    """This code, or a later one, has opened a session already."""
+        self.counter = tmatch.counter
 
 
 def new_secret(now: datetime) -> str:
     """The secret of a new authenticator, as an app and `address_of` take it."""
-    return Codes(None, now).generate_totp_secret()
+    return Codes(now).generate_totp_secret()
 
 
 def address_of(secret: str, email: str, now: datetime) -> tuple[str, str]:
     """The otpauth: address that a QR code holds, and the secret as a person types it."""
-    codes = Codes(None, now)
+    codes = Codes(now)
     return codes.get_totp_uri(email, secret), codes.get_totp_pretty_key(secret)
 
 
-def is_code_right(connection: Connection, cipher: Cipher, user: int, code: str, now: datetime) -> bool:
+def use_code(connection: Connection, cipher: Cipher, user: int, code: str, *, by: Actor, now: datetime) -> bool:
     """Whether it is a code of this account's authenticator that was not used; it is used up by asking."""
     kept = connection.execute(select(User.totp_secret).where(User.id == user)).scalar_one()
-    return kept is not None and _matches(connection, cipher.decrypt(kept), user, code, now)
+    counter = _counter_of(connection, cipher.decrypt(kept), user, code, now) if kept else None
+    if counter is None:
+        return False
+    with entry(connection, chain=ACCOUNTS_CHAIN, action="code used", by=by, at=now) as opened:
+        opened.update(User, user, totp_counter=counter)
+    return True
 
 
 def keep_authenticator(
     connection: Connection, cipher: Cipher, user: int, secret: str, code: str, *, by: Actor, now: datetime
 ) -> bool:
     """Set up an authenticator whose first code is right; other sessions end. Returns whether it was."""
-    if not _matches(connection, secret, user, code, now):
+    counter = _counter_of(connection, secret, user, code, now)
+    if counter is None:
         return False
     with entry(connection, chain=ACCOUNTS_CHAIN, action="authenticator set up", by=by, at=now) as opened:
-        opened.update(User, user, totp_secret=cipher.encrypt(secret), fs_uniquifier=new_uniquifier())
+        kept = {"totp_secret": cipher.encrypt(secret), "totp_counter": counter}
+        opened.update(User, user, **kept, fs_uniquifier=new_uniquifier())
     return True
 
 
@@ -134,12 +133,14 @@ def reset(connection: Connection, user: int, *, by: Actor, now: datetime) -> Non
             opened.update(RecoveryCode, code, used_at=now)
 
 
-def _matches(connection: Connection, secret: str, user: int, code: str, now: datetime) -> bool:
-    try:
-        codes: Any = Codes(connection, now)  # of Flask-Security's accounts our own is known by its number
-        return bool(codes.verify_totp(code.replace(" ", ""), secret, user, window=DRIFT_SECONDS))
-    except CodeWasUsed:
-        return False
+def _counter_of(connection: Connection, secret: str, user: int, code: str, now: datetime) -> int | None:
+    """The step of a code that is right and was not used; None when it is neither. Of two at once one waits here."""
+    asked = select(User.totp_counter).where(User.id == user)
+    if connection.dialect.name == "postgresql":
+        asked = asked.with_for_update()  # SQLite's transaction already holds the only write lock
+    codes: Any = Codes(now, connection.execute(asked).scalar_one())
+    right = codes.verify_totp(code.replace(" ", ""), secret, user, window=DRIFT_SECONDS)
+    return codes.counter if right else None
 
 
 def _unused(connection: Connection, user: int) -> list[int]:

@@ -58,24 +58,18 @@ def by_code(
     engine: Engine, cipher: Cipher, session: Session, code: str, *, place: Place, request: str | None, now: datetime
 ) -> Begun | None:
     """The second step: an authenticator's or a recovery code. None when it is wrong or used. Raises Slowed."""
-    by = actor(session.email, session.role, request)
     with writing(engine) as connection:
         tried = tries.begin(connection, place, CODE, now)
     with writing(engine) as connection:
-        typed = code.strip()
-        if typed.replace(" ", "").isdigit() and len(typed.replace(" ", "")) == secondsteps.CODE_DIGITS:
-            method = "password and code"
-            right = secondsteps.is_code_right(connection, cipher, session.user_id, typed, now)
-        else:
-            method = "password and recovery code"
-            right = secondsteps.use_recovery_code(connection, session.user_id, typed, by=by, now=now)
+        method = _code_used(connection, cipher, session, code, request, now)
         known = _account(connection, session.email)
-        if known is None or not (right and known.active and session.unchanged):
+        if known is None or not (method and known.active and session.unchanged):
             _miss(connection, known, place, CODE, request, now)
             return None
         tries.succeed(connection, tried)
         sessions.drop(connection, session, now)
-        return begin(connection, known.id, method, proved_twice=True, required=True, request=request, now=now)
+        reason = f"password and {method}"
+        return begin(connection, known.id, reason, proved_twice=True, required=True, request=request, now=now)
 
 
 def by_setup_link(
@@ -149,6 +143,22 @@ def prove_by_password(
     return True
 
 
+def prove_by_code(
+    engine: Engine, cipher: Cipher, session: Session, code: str, *, place: Place, request: str | None, now: datetime
+) -> bool:
+    """Show anew the second step too: an authenticator's or a recovery code. Raises Slowed."""
+    with writing(engine) as connection:
+        tried = tries.begin(connection, place, CODE, now)
+    with writing(engine) as connection:
+        method = _code_used(connection, cipher, session, code, request, now)
+        if method is None:
+            _miss(connection, _account(connection, session.email), place, CODE, request, now)
+            return False
+        tries.succeed(connection, tried)
+        tell(connection, "identity shown again", actor(session.email, session.role, request), now, method)
+    return True
+
+
 def account_key(cipher: Cipher, email: str) -> str:
     """Under which name the tries of an account are counted, whether or not it exists."""
     return cipher.digest(f"account {users.normal(email)}")
@@ -156,6 +166,18 @@ def account_key(cipher: Cipher, email: str) -> str:
 
 def actor(email: str, role: str, request: str | None) -> Actor:
     return Actor(email, role, "desk", request)
+
+
+def _code_used(
+    connection: Connection, cipher: Cipher, session: Session, code: str, request: str | None, now: datetime
+) -> str | None:
+    """Which kind of code it was, and is used up now; None when it is wrong or was used."""
+    typed, by = code.strip(), actor(session.email, session.role, request)
+    digits = typed.replace(" ", "")
+    if digits.isdigit() and len(digits) == secondsteps.CODE_DIGITS:
+        return "code" if secondsteps.use_code(connection, cipher, session.user_id, digits, by=by, now=now) else None
+    used = secondsteps.use_recovery_code(connection, session.user_id, typed, by=by, now=now)
+    return "recovery code" if used else None
 
 
 def _account(connection: Connection, email: str) -> Any:

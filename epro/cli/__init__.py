@@ -21,6 +21,7 @@ COMMANDS = {  # command: (module, one line of help)
     "stopped": ("stopping", "Prove that nothing more is sent to a patient, and list what left before."),
     "export": ("exporting", "Write the trial folder for analysis."),
     "report": ("exporting", "Analyse a trial folder and write the report."),
+    "data": ("exporting", "Say what is missing or odd in a trial folder: `epro data check`."),
     "backup": ("backing", "Back up the database while it is in use."),
     "restore": ("backing", "Bring an empty database to what a backup holds, or check a backup."),
     "drill": ("backing", "Try a restore in an empty place and report what came back."),

@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from epro.store.contacts import Cipher
-from epro.store.models import CodeWord
+from epro.store.models import ERASED, CodeWord
 
 LIST = Path(__file__).with_name("codewords.toml")
 FALLBACK = "en"
@@ -39,6 +39,6 @@ def code_word_of(connection: Connection, cipher: Cipher, subject: str) -> str:
 
 
 def code_words_of(connection: Connection, cipher: Cipher, subjects: Iterable[str]) -> dict[str, str]:
-    """subject → code word"""
+    """subject → code word; empty of a patient whose contact data are erased"""
     rows = connection.execute(select(CodeWord.subject, CodeWord.word).where(CodeWord.subject.in_(list(subjects))))
-    return {row.subject: cipher.decrypt(row.word) for row in rows}
+    return {row.subject: cipher.decrypt(row.word) if row.word != ERASED else ERASED for row in rows}

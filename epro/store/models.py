@@ -48,7 +48,7 @@ def _entry() -> ForeignKey:
     return ForeignKey("audit.id", deferrable=True, initially="DEFERRED")
 
 
-ERASED = ""  # in place of an address, its keyed hash, or the words of a reply
+ERASED = ""  # in place of an address, a code word, the code of a card, their keyed hashes, or the words of a reply
 Subject = Annotated[str, mapped_column(ForeignKey("patient.subject"))]
 Entry = Annotated[str, mapped_column(_entry(), index=True)]
 Serial = Annotated[int, mapped_column(primary_key=True, autoincrement=True)]
@@ -135,14 +135,14 @@ class Contact(Base):
 
 
 class SecondStep(Base):
-    """What a patient shows besides her link, as a keyed hash. Append only: the latest counts."""
+    """What a patient shows besides her link, as a keyed hash that can be emptied. Append only: the latest counts."""
 
     __tablename__ = "second_step"
 
     id: Mapped[Serial]
     subject: Mapped[Subject] = mapped_column(index=True)
     kind: Mapped[str]  # birth_year | pin
-    hash: Mapped[str]
+    hash: Mapped[str | None]
     entry: Mapped[Entry]
 
 

@@ -38,8 +38,12 @@ from scheduler.tables import metadata as ledger
 ADDED_TO = (Audit, TrialVersion, PatientEvent, Answer, Access, Signature, DataLock, SecondStep)
 APPEND_ONLY: tuple[Table, ...] = (*map(table_of, ADDED_TO), message_event)
 REDACTABLE = table_of(AuditValue)
-EMPTIED = {"audit": ("reason",), "patient_event": ("reason",), "answer": ("reason", "text")}  # words somebody wrote
-UNTOLD = ("staff_user",)  # written by the sign-in library as well; its own acts tell of it
+EMPTIED = {  # words somebody wrote, and what a patient who has her contact data erased showed besides her link
+    "audit": ("reason",),
+    "patient_event": ("reason",),
+    "answer": ("reason", "text"),
+    "second_step": ("hash",),
+}
 FUNCTIONS = {  # PostgreSQL: name → body
     "epro_sealed": "RAISE EXCEPTION 'epro: rows of % are only added', TG_TABLE_NAME USING ERRCODE = '23001';",
     "epro_emptied": (
@@ -65,7 +69,7 @@ FUNCTIONS = {  # PostgreSQL: name → body
 
 def told() -> list[Table]:
     """The tables whose every row is written under an entry of the trail."""
-    return [table for table in Base.metadata.sorted_tables if "entry" in table.columns and table.name not in UNTOLD]
+    return [table for table in Base.metadata.sorted_tables if "entry" in table.columns]
 
 
 def seal(connection: Connection) -> None:

@@ -163,6 +163,9 @@ def _slow_down(limit: Limit) -> None:
 def _missed(limit: Limit) -> Page:
     with writing() as connection:
         misses.note(connection, limit, _sender(), now())
+        guessed = misses.guessed_links(connection, now())
+    if limit is LINK and guessed == misses.ALARM.most:
+        current_app.logger.error("links are being guessed: %s in the last hour", guessed)
     return closed()
 
 

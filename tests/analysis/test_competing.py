@@ -103,6 +103,33 @@ def test_the_order_of_patients_and_one_censored_at_zero_change_nothing():
     assert other["se"] == pytest.approx(one["se"], rel=0.02)  # one more patient, censored before anybody else
 
 
+def test_two_equal_strata_leave_fine_grays_coefficient_and_halve_its_variance():
+    rng = np.random.default_rng(4)
+    time, cause, arm = rng.exponential(10, 200).round(1) + 0.1, rng.integers(0, 3, 200), np.tile([0, 1], 100)
+    twice, layer = [np.tile(each, 2) for each in (time, cause, arm)], np.repeat(["x", "y"], 200)
+
+    one = fine_gray(time, cause, pd.DataFrame({"arm": arm}), of=1).terms.loc["arm"]
+    both = fine_gray(*twice[:2], pd.DataFrame({"arm": twice[2]}), of=1, strata=layer).terms.loc["arm"]
+
+    assert both["coef"] == pytest.approx(one["coef"], rel=1e-8)
+    assert both["se"] == pytest.approx(one["se"] / np.sqrt(2), rel=1e-8)
+
+
+def test_strata_keep_fine_grays_coefficient_from_a_baseline_that_differs():
+    """The arms are unequally spread over strata of very different incidence, and do not differ within them."""
+    rng = np.random.default_rng(5)
+    stratum = np.repeat([0, 1], 2000)
+    arm = (rng.random(4000) < np.where(stratum, 0.8, 0.2)).astype(float)
+    time, cause = rng.exponential(np.where(stratum, 2, 20)), rng.integers(1, 3, 4000)
+    cause[time > 15], time = 0, np.minimum(time, 15)
+
+    plain = fine_gray(time, cause, pd.DataFrame({"arm": arm}), of=1).terms.loc["arm"]
+    layered = fine_gray(time, cause, pd.DataFrame({"arm": arm}), of=1, strata=stratum).terms.loc["arm"]
+
+    assert plain["z"] > 4
+    assert abs(layered["z"]) < 3
+
+
 def test_a_cause_that_nobody_had_is_refused_with_those_there_are(cirrhosis):
     with pytest.raises(CannotEstimate, match="no event has the cause 3; there are 1, 2"):
         gray(*cirrhosis, of=3)

@@ -101,7 +101,7 @@ def test_jumping_to_the_reference_makes_the_difference_smaller_and_its_error_too
 
 
 def test_the_difference_is_that_of_the_means_and_everything_missing_among_the_living_is_counted(imputed):
-    means = imputed.means.loc[("copy reference", "M6"), "estimate"]
+    means = imputed.means.xs("copy reference").xs("M6")["estimate"]
     data = trial()
 
     apart = imputed.differences.loc[("copy reference", "M6", "surgery - control"), "estimate"]

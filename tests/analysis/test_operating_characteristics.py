@@ -7,7 +7,7 @@ import pytest
 from analysis import mmrm
 from analysis.survival import kaplan_meier, logrank, rmst
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PATIENTS = 200
 VISITS = ["M3", "M6", "M9", "M12"]

@@ -63,6 +63,7 @@ def check_zph(model, theirs, terms=None):
 
 def check_terms(model, theirs):
     assert (model.n, model.events) == (theirs["n"], theirs["events"])
+    assert model.concordance == pytest.approx(theirs["concordance"][0], rel=EXACT)
     assert [model.loglik_null, model.loglik] == pytest.approx(theirs["loglik"], abs=1e-8)
     same(model.tests.loc["likelihood ratio", "chi_square"], theirs["lrt"][0], COX)
     same(model.tests.loc["score", "chi_square"], theirs["score"][0], COX)

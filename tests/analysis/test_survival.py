@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.competing import cumulative_incidence, fine_gray, gray
 from analysis.results import BadInput, CannotEstimate
-from analysis.survival import HorizonBeyondFollowUp, cox, kaplan_meier, logrank, ph_test, rmst
+from analysis.survival import HorizonBeyondFollowUp, NoProbability, cox, kaplan_meier, logrank, ph_test, rmst
 
 NAN = pytest.approx(float("nan"), nan_ok=True)
 
@@ -271,3 +272,58 @@ def test_what_is_unknown_is_refused_with_the_choices():
     ):
         with pytest.raises(BadInput):
             asked()
+
+
+def test_times_that_ignore_death_give_hazards_and_no_probability():
+    """A column keeps what `deterioration.time_to` writes into `.attrs` of its table."""
+    table = pd.DataFrame({"time": [1.0, 2, 3, 4], "event": [True, True, False, True], "arm": ["A", "B", "A", "B"]})
+    table.attrs["probabilities"] = False
+
+    for draw in (
+        lambda: kaplan_meier(table["time"], table["event"]),
+        lambda: rmst(table["time"], table["event"], horizon=2),
+        lambda: cumulative_incidence(table["time"], table["event"]),
+    ):
+        with pytest.raises(NoProbability, match="these times ignore death"):
+            draw()
+    assert logrank(table["time"], table["event"], table["arm"]).df == 1
+    assert cox(table["time"], table["event"], pd.DataFrame({"x": [1, 4, 3, 2]})).n == 4
+
+
+def test_concordance_counts_pairs_at_risk_and_half_a_pair_of_equal_risk():
+    """Witness: every pair looked at, one after another."""
+    time, event, arm, strata = followed(40)
+    model = cox(time, event, pd.DataFrame({"arm": arm}), strata=strata)
+    risk = model.terms.loc["arm", "coef"] * arm
+    right = []
+    for i in np.flatnonzero(event):
+        for j in range(40):
+            if strata[i] == strata[j] and (time[j] > time[i] or (time[j] == time[i] and not event[j])):
+                right.append(0.5 if risk[i] == risk[j] else float(risk[i] > risk[j]))
+
+    assert model.concordance == pytest.approx(np.mean(right))
+
+
+def test_every_result_accounts_for_patients_events_and_method():
+    time, event, arm, strata = followed()
+    covariates = pd.DataFrame({"arm": arm.astype(float)})
+    covariates.loc[0, "arm"] = np.nan
+    model = cox(time, event, covariates)
+    results = [
+        kaplan_meier(time, event, arm, strata=strata),
+        logrank(time, event, arm, strata=strata, rho=1),
+        rmst(time, event, arm, horizon=10),
+        model,
+        ph_test(model),
+        gray(time, event.astype(int), arm, of=1),
+        cumulative_incidence(time, event.astype(int), arm),
+        fine_gray(time, event.astype(int), covariates, of=1),
+    ]
+
+    for result in results:
+        known = 119 if "missing covariate" in result.account.excluded else 120
+        assert result.account.n == known
+        assert 0 < result.account.events <= event.sum()
+        assert result.account.method
+        assert "numpy" in result.versions
+    assert model.account.excluded == {"missing covariate": 1}

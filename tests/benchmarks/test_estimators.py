@@ -25,3 +25,10 @@ def test_the_mixed_model_is_measured_and_r_is_live_or_recorded():
 
     assert line["peer"] in ("R mmrm", "R mmrm (recorded)")
     assert line["value"] > 0
+
+
+def test_the_joint_model_is_measured_and_r_is_live_or_named_absent():
+    line = lines_of("benchmarks.joint", "--runs", "1")["joint.weibull"]
+
+    assert line["peer"] in ("R JM", "R JM (absent)")
+    assert line["value"] > 0

@@ -16,6 +16,8 @@ def test_the_page_on_estimators_runs_from_top_to_bottom(tmp_path, monkeypatch, c
     said = runpy.run_path(str(script))
 
     printed = capsys.readouterr().out
-    for heading in ("Kaplan-Meier", "Log-rank", "Cox model", "Gray's test", "Fine-Gray model", "MMRM", "Time from"):
+    headings = ["Kaplan-Meier", "Log-rank", "Cox model", "Gray's test", "Fine-Gray model", "MMRM", "Time from"]
+    headings += ["Mean among those alive", "Joint model", "Score at baseline", "Q-TWiST", "Quality-adjusted survival"]
+    for heading in [*headings, "Reference-based imputation"]:
         assert heading in printed
     assert said["constrained"].contrasts("arm", by="visit").loc["M0", "estimate"] == 0

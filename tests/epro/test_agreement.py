@@ -48,6 +48,7 @@ def test_the_desk_and_the_report_agree_on_what_was_expected_and_what_came(played
     assert desk.total.expected > 40
 
 
+@pytest.mark.requirement("trust-39", "abuse-22")
 def test_an_exported_folder_holds_no_contact_data(house, desk, tmp_path):
     desk.enrol(phone="070-174 06 05")
 

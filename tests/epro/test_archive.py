@@ -53,6 +53,7 @@ def bare(folder, *arguments):
     return done.returncode, done.stdout
 
 
+@pytest.mark.requirement("trust-29", "trust-30")
 def test_a_bare_python_checks_and_recounts_the_archive(folder, corrected):
     code, out = bare(folder)
 
@@ -63,6 +64,7 @@ def test_a_bare_python_checks_and_recounts_the_archive(folder, corrected):
     assert int(re.search(r"(\d+) rows", out)[1]) > 30
 
 
+@pytest.mark.requirement("trust-30")
 def test_the_archive_alone_answers_who_changed_an_item_when_and_why(folder):
     code, out = bare(folder, "--who", "UME-007", "q12")
 
@@ -87,6 +89,7 @@ def test_it_holds_no_number_no_reply_and_no_password(folder, corrected):
     assert corrected.settings.contact_keys[0].get_secret_value() not in everything
 
 
+@pytest.mark.requirement("abuse-18")
 def test_a_text_that_looks_like_a_formula_is_inert_in_the_archive(folder):
     rows = list(epro_verify.rows_of(folder, "answer"))
 
@@ -94,6 +97,7 @@ def test_a_text_that_looks_like_a_formula_is_inert_in_the_archive(folder):
     assert [row["reason"] for row in rows if row["item"] == "q12"][-1] == "source: =phoned"
 
 
+@pytest.mark.requirement("trust-29")
 @pytest.mark.parametrize(
     "file",
     [
@@ -262,11 +266,13 @@ def test_each_night_hashes_what_came_since_the_last(corrected):
     assert found.anchors == len(known) == 8
 
 
+@pytest.mark.requirement("abuse-18")
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "'=x"])
 def test_a_cell_that_begins_like_a_formula_is_inert(text):
     assert inert(text) == "'" + text
     assert as_csv(["a"], [[text]]).splitlines()[1].lstrip('"').startswith("'") or "\r" in text
 
 
+@pytest.mark.requirement("abuse-18")
 def test_a_number_stays_a_number():
     assert as_csv(["a", "b"], [[-1.5, 3]]) == "a,b\n-1.5,3\n"

@@ -68,6 +68,6 @@ def test_every_row_that_an_act_writes_names_its_audit_entry():
         "staff_token",
         "staff_draft",
     }  # it has lines of its own
-    known = {"audit", "audit_value", "access"} | of_signing_in
+    known = {"audit", "audit_value", "access", "miss"} | of_signing_in  # a miss is nobody's act
     without = {table.name for table in Base.metadata.sorted_tables if "entry" not in table.c} - known
     assert without == set()

@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import select
 
-from epro.acts import erasure, patients, replies
+from epro.acts import cards, erasure, patients, replies, second_step
 from epro.acts.replies import Incoming
 from epro.acts.rotation import rotate
 from epro.opening import OUTBOX, letters_of
@@ -15,11 +15,11 @@ from epro.queries.trail import trail_of
 from epro.queries.verification import verify
 from epro.queries.written import written
 from epro.refusals import Refusal
-from epro.store.audit import GENESIS
+from epro.store.audit import GENESIS, UNAUDITED, entry
 from epro.store.contacts import Cipher
 from epro.store.database import reading, writing
 from epro.store.migrating import TABLES
-from epro.store.models import Audit, AuditValue, Contact, Link, Reply
+from epro.store.models import ERASED, Audit, AuditValue, Base, Contact, Link, Reply
 from scheduler import ledger
 from scheduler.carriers.console import Console
 from tests.epro.conftest import NOW, NURSE
@@ -67,6 +67,7 @@ def erase(house, reason="withdrawal with erasure"):
         return erasure.erase_contact(connection, house.protocol, "UME-001", reason=reason, by=NURSE, now=NOW)
 
 
+@pytest.mark.requirement("trust-43")
 def test_an_erased_number_stands_in_no_table_under_no_key_and_by_no_hash(written_to):
     known = [house_digest for number in (NUMBER, OTHER) for house_digest in written_to.cipher.digests(number)]
     assert any(digest in everything(written_to) for digest in known)
@@ -82,6 +83,39 @@ def test_an_erased_number_stands_in_no_table_under_no_key_and_by_no_hash(written
         assert verify(connection, []).faults == []
 
 
+@pytest.mark.requirement("trust-43")
+def test_an_erasure_leaves_no_secret_of_hers_in_any_table_and_keeps_every_one_of_the_others(written_to):
+    """Secrets are the columns that the trail may not hold; each is filled first, or the test shows nothing."""
+    with writing(written_to.engine) as connection:
+        for subject in ("UME-001", "UME-002"):
+            cards.issue(connection, written_to.cipher, subject, by=NURSE, now=NOW)
+            with entry(connection, chain="UME", action="second step agreed on", by=NURSE, at=NOW) as opened:
+                second_step.keep(opened, written_to.cipher, subject, second_step.PIN, "2580")
+    of_patients = {name for name in UNAUDITED if "subject" in Base.metadata.tables[name].columns}
+    assert {name for name, subject in secrets_of(written_to) if subject == "UME-001"} == of_patients
+    others = {key: kept for key, kept in secrets_of(written_to).items() if key[1] != "UME-001"}
+
+    erase(written_to)
+
+    left = secrets_of(written_to)
+    assert {value for (_, subject), kept in left.items() if subject == "UME-001" for value in kept} == {ERASED, None}
+    assert {key: kept for key, kept in left.items() if key[1] != "UME-001"} == others
+    with writing(written_to.engine) as connection:
+        rotate(connection, Cipher([Fernet.generate_key().decode(), *written_to.cipher.keys]), by=NURSE, now=NOW)
+
+
+def secrets_of(house):
+    """By table and patient, every value of the columns that the trail may not hold."""
+    found = {}
+    with reading(house.engine) as connection:
+        for name, hidden in UNAUDITED.items():
+            table = Base.metadata.tables[name]
+            for row in connection.execute(select(table)).mappings() if "subject" in table.columns else ():
+                found.setdefault((name, row["subject"]), []).extend(row[column] for column in sorted(hidden))
+    return found
+
+
+@pytest.mark.requirement("trust-43")
 def test_after_an_erasure_nothing_is_sent_and_who_did_it_and_why_is_told(written_to):
     erase(written_to)
 
@@ -97,8 +131,9 @@ def test_the_desk_and_the_sender_go_on_after_an_erasure(written_to):
 
     with reading(written_to.engine) as connection:
         assert written(connection, written_to.cipher, NOW) == []
-        token = connection.execute(select(Link.message_key).where(Link.contact.is_not(None)).limit(1)).scalar()
-    assert token is None or letters_of(written_to).trace(SimpleNamespace(key=token)) is None
+        hers = select(Link.message_key).where(Link.contact.is_not(None), Link.message_key.startswith("UME-001/"))
+        keys = connection.execute(hers).scalars().all()
+    assert [letters_of(written_to).trace(SimpleNamespace(key=key)) for key in keys] == [None] * len(keys) != []
 
 
 def test_texts_in_files_that_hold_an_erased_number_are_removed_and_no_others(written_to):
@@ -119,6 +154,7 @@ def test_an_erasure_wants_a_reason(written_to):
         erase(written_to, reason=" ")
 
 
+@pytest.mark.requirement("trust-9")
 def test_a_value_of_the_trail_is_redacted_with_who_and_why_and_the_chain_still_verifies(house, desk):
     desk.enrol()
     desk.act(patients.withdraw, "UME-001", on=date(2027, 3, 1), reason="stray name")

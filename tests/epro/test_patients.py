@@ -128,6 +128,7 @@ def test_the_number_is_kept_encrypted_and_found_by_its_keyed_hash(house, desk):
     assert kept.address_hash in house.cipher.digests("+46701740605")
 
 
+@pytest.mark.requirement("trust-43")
 @pytest.mark.parametrize(("verb", "more"), [(patients.record_death, {}), (patients.withdraw, {"reason": "own wish"})])
 def test_death_and_withdrawal_leave_no_text_pending_and_no_link_open(house, desk, verb, more):
     desk.enrol(**ARM)

@@ -86,6 +86,7 @@ def test_no_text_left_after_a_death_or_a_withdrawal_was_reported(played):
             assert [text.key for text in texts if text.left_at is not None and text.left_at > told_at] == []
 
 
+@pytest.mark.requirement("abuse-22")
 def test_the_texts_hold_no_name_no_trial_no_diagnosis_and_one_link(played, tmp_path):
     for file in (tmp_path / "outbox").iterdir():
         body = file.read_text(encoding="utf-8")

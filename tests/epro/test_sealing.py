@@ -47,6 +47,7 @@ def refused(house, statement):
         connection.execute(text(statement))
 
 
+@pytest.mark.requirement("trust-3", "abuse-8")
 @pytest.mark.parametrize("table", SEALED)
 def test_a_row_of_the_record_is_neither_changed_nor_removed(filled, table):
     before = rows_in(filled, table)
@@ -65,6 +66,7 @@ def test_a_table_that_calls_itself_append_only_is(house):
     assert say_so <= set(SEALED)
 
 
+@pytest.mark.requirement("trust-3", "abuse-8")
 @pytest.mark.parametrize("recursive_triggers", ["ON", "OFF"])
 @pytest.mark.parametrize("table", ["audit", "audit_value", "patient_event", "patient", "trial_version"])
 def test_no_row_is_replaced_by_another_program_on_sqlite(filled, table, recursive_triggers):
@@ -82,11 +84,13 @@ def test_no_row_is_replaced_by_another_program_on_sqlite(filled, table, recursiv
     assert rows_in(filled, table) == before
 
 
+@pytest.mark.requirement("trust-2", "abuse-8")
 def test_a_row_cannot_change_under_an_entry_that_is_written_already(filled):
     with pytest.raises(IntegrityError), writing(filled.engine) as connection:
         connection.execute(update(Assessment).values(due_on=date(2030, 1, 1)))
 
 
+@pytest.mark.requirement("trust-2", "abuse-8")
 def test_a_row_cannot_be_added_under_an_entry_that_is_written_already(filled):
     with reading(filled.engine) as connection:
         known = connection.execute(select(Audit.id).limit(1)).scalar_one()
@@ -106,6 +110,7 @@ def test_a_value_of_the_trail_can_be_emptied_and_nothing_else(filled):
         connection.execute(update(AuditValue).values(salt=None, value=None))
 
 
+@pytest.mark.requirement("trust-2")
 def test_a_trail_that_cannot_be_written_takes_the_change_back(house, desk):
     desk.enrol()
     before = rows_in(house, "patient_event")
@@ -151,6 +156,7 @@ def service(filled):
         connection.execute(text("DROP OWNED BY epro_service"))
 
 
+@pytest.mark.requirement("trust-3", "abuse-8")
 @pytest.mark.parametrize(
     "statement",
     [

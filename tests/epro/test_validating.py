@@ -113,7 +113,7 @@ def test_the_matrix_is_made_anew_whenever_a_mark_or_a_requirement_changes():
 
 
 def test_every_mark_names_a_requirement_that_exists():
-    others = ("fault-", "abuse-", "live")  # faults and abuse cases of docs/trust.md
+    others = ("fault-", "abuse-", "live")  # faults of docs/trust.md, further abuse cases
     strange = {name for name in marked() if name not in requirements() and not name.startswith(others)}
     assert strange == set()
 

@@ -51,6 +51,7 @@ def test_a_record_that_nobody_bent_holds(filled):
     assert found.rows > 10
 
 
+@pytest.mark.requirement("trust-3")
 def test_an_edited_entry_is_named(filled):
     with databases.unsealed(filled.engine) as connection:
         connection.execute(update(Audit).where(Audit.chain == "UME", Audit.seq == 2).values(actor="somebody else"))
@@ -73,6 +74,7 @@ def test_entries_that_changed_places_are_named(filled):
     assert faults(filled)[0].startswith("trail: UME, entry 2: ")
 
 
+@pytest.mark.requirement("trust-3")
 def test_a_tail_that_was_cut_off_is_seen_by_its_anchor(filled):
     known = anchored(filled)
     with databases.unsealed(filled.engine) as connection:
@@ -95,6 +97,7 @@ def rewrite(connection, chain="UME", *, since=1, **changed):
         previous = made["hash"]
 
 
+@pytest.mark.requirement("trust-3")
 @pytest.mark.parametrize("since", [1, 2])
 def test_a_history_that_was_written_anew_is_seen_by_its_anchor(filled, since):
     known = anchored(filled)

@@ -12,7 +12,7 @@ from tests.web.conftest import Browser, app, clock, desk, house, link, rows_of, 
 
 __all__ = ["app", "clock", "desk", "house", "link", "schema", "token"]
 
-pytestmark = pytest.mark.requirement("trust-26", "fault-F7")
+pytestmark = pytest.mark.requirement("abuse-26", "fault-F7")
 
 
 def test_a_full_database_is_told_keeps_nothing_half_and_recovers_by_itself(house, clock, app, token):

@@ -41,6 +41,7 @@ def answer_ten(service, subject: str) -> list[int]:
     return statuses
 
 
+@pytest.mark.requirement("abuse-30")
 def test_sixty_idle_and_half_sent_connections_hold_up_no_answer(service):
     with connections(service, 20):
         statuses = answer_ten(service, "UME-001")
@@ -49,6 +50,7 @@ def test_sixty_idle_and_half_sent_connections_hold_up_no_answer(service):
     assert [value for _, value in kept(service, "UME-001")] == [2] * 10
 
 
+@pytest.mark.requirement("abuse-30")
 @pytest.mark.slow
 def test_five_hundred_hold_up_none_either_and_each_is_let_go_in_the_end(service):
     with connections(service, 170) as opened:
@@ -61,6 +63,7 @@ def test_five_hundred_hold_up_none_either_and_each_is_let_go_in_the_end(service)
     assert statuses == [200] * 10
 
 
+@pytest.mark.requirement("abuse-30")
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(service):
     address = urlsplit(service.address)
     with socket.create_connection((address.hostname, address.port)) as connection:

@@ -6,12 +6,14 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from sqlalchemy import select
 from werkzeug.serving import make_server
 
+from epro.acts import passkeys
 from epro.store.database import writing
 from epro.store.models import Passkey
 from epro.web.app import create_app
-from tests.epro.conftest import house
+from tests.epro.conftest import NOW, NURSE, house
 from tests.journeys.browsing import chromium, needs_chromium
 from tests.journeys.conftest import free_port
 from tests.web.staffing import PASSWORD, Staff
@@ -47,26 +49,31 @@ def look(page, name):
         assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 
 
+def device(context, page):
+    """An authenticator of the browser's own, which its person has unlocked."""
+    devtools = context.new_cdp_session(page)
+    devtools.send("WebAuthn.enable")
+    devtools.send(
+        "WebAuthn.addVirtualAuthenticator",
+        {
+            "options": {
+                "protocol": "ctap2",
+                "transport": "internal",
+                "hasResidentKey": True,
+                "hasUserVerification": True,
+                "isUserVerified": True,
+                "automaticPresenceSimulation": True,
+            }
+        },
+    )
+
+
 def test_a_passkey_is_set_up_at_the_first_sign_in_and_opens_the_desk_by_itself_afterwards(strict_service):
     address = strict_service.settings.address
     with chromium() as browser:
         context = browser.new_context(locale="sv-SE")
         page = context.new_page()
-        devtools = context.new_cdp_session(page)
-        devtools.send("WebAuthn.enable")
-        devtools.send(
-            "WebAuthn.addVirtualAuthenticator",
-            {
-                "options": {
-                    "protocol": "ctap2",
-                    "transport": "internal",
-                    "hasResidentKey": True,
-                    "hasUserVerification": True,
-                    "isUserVerified": True,
-                    "automaticPresenceSimulation": True,
-                }
-            },
-        )
+        device(context, page)
         page.goto(f"{address}/desk/accounts")
         look(page, "login")
         page.get_by_label("E-post").fill("administrator0@example.org")
@@ -100,7 +107,8 @@ def test_a_passkey_is_set_up_at_the_first_sign_in_and_opens_the_desk_by_itself_a
         page.get_by_role("button", name="Använd en nyckel").click()
         page.wait_for_url("**/desk/completion")
         with writing(strict_service.engine) as connection:
-            connection.execute(Passkey.__table__.update().values(removed_at=strict_service.clock()))
+            (key,) = connection.execute(select(Passkey.id, Passkey.user_id)).all()
+            passkeys.remove(connection, key.user_id, key.id, by=NURSE, now=NOW)
         page.get_by_role("button", name="Logga ut").click()
         page.get_by_role("button", name="Använd en nyckel").click()
         page.get_by_role("alert").get_by_text("Nyckeln passar inte").wait_for()

@@ -163,3 +163,16 @@ def rows_of(house: House) -> dict[str, int]:
         return {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables
         }
+
+
+def contents_of(house: House) -> dict[str, dict[tuple, dict]]:  # type: ignore[type-arg]
+    """Every row of every table, by table and primary key."""
+    tables = [table for metadata in TABLES for table in metadata.sorted_tables]
+    with reading(house.engine) as connection:
+        return {
+            table.name: {
+                tuple(row[column.name] for column in table.primary_key.columns): dict(row)
+                for row in connection.execute(select(table)).mappings()
+            }
+            for table in tables
+        }

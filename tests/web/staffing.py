@@ -1,5 +1,9 @@
 """Staff of a small house, each at a browser of her own."""
 
+import re
+
+from passlib.totp import TOTP
+
 from epro.acts import users
 from epro.store.database import writing
 from tests.epro.conftest import NOW, NURSE
@@ -41,6 +45,15 @@ class Staff(Browser):
         self.post("/desk/login", email=self.email, password=PASSWORD)
         self.token = self.open("/desk/account").fields.get("csrf_token", "")  # signing in begins everything anew
 
+    @classmethod
+    def signed_in(cls, app, email):
+        """Somebody who has an account already."""
+        one = cls.__new__(cls)
+        Browser.__init__(one, app, **{"Accept-Language": "en"})
+        one.email = email
+        one.token = sign_in(one, email).fields.get("csrf_token", "")
+        return one
+
     def sign_in_again(self, path):
         """A page of another day: the session of this one has ended by then."""
         sign_in(self, self.email)
@@ -66,3 +79,17 @@ def ticked(house):
     eligibility = house.protocol.eligibility
     included = {f"included_{n}": "yes" for n, _ in enumerate(eligibility.inclusion)}
     return included | {f"excluded_{n}": "yes" for n, _ in enumerate(eligibility.exclusion)}
+
+
+def with_authenticator(staff):
+    """Set up an authenticator for somebody who is signed in. Returns its secret and the recovery codes."""
+    page = staff.open("/desk/account/authenticator")
+    secret = re.sub(r"[^A-Z2-7]", "", re.search(r'class="secret">([^<]+)<', page.html)[1])
+    done = staff.press(page, "/desk/account/authenticator", code=code_of(secret, NOW))
+    assert done.status == 200
+    staff.token = staff.open("/desk/account").fields["csrf_token"]
+    return secret, re.findall(r"<li><code>([0-9a-f-]+)</code>", done.html)
+
+
+def code_of(secret, at):
+    return TOTP(secret).generate(time=at.timestamp()).token

@@ -7,8 +7,9 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 from flask import url_for
+from passlib.context import CryptContext
 from passlib.hash import argon2
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from epro.acts import users
 from epro.refusals import Refusal
@@ -68,6 +69,7 @@ def test_a_route_that_names_no_ability_opens_for_nobody(app, nurse, monkeypatch)
     assert nurse.open("/desk/completion").status == 403
 
 
+@pytest.mark.requirement("trust-13", "trust-20")
 @pytest.mark.parametrize("role", users.ROLES)
 def test_every_role_reaches_exactly_what_the_table_gives_it(app, house, desk, role):
     desk.enrol()
@@ -82,6 +84,7 @@ def test_every_role_reaches_exactly_what_the_table_gives_it(app, house, desk, ro
         assert (response.status_code == 403) == (role not in ROLES_WITH[ability]), (role, rule)
 
 
+@pytest.mark.requirement("trust-20", "abuse-10")
 def test_a_nurse_of_one_site_finds_no_patient_of_another(app, house, desk):
     desk.enrol("UME-001")
     desk.enrol("GBG-001")
@@ -96,6 +99,7 @@ def test_a_nurse_of_one_site_finds_no_patient_of_another(app, house, desk):
     assert "GBG-001" not in umea.press(umea.open("/desk"), "/desk/patients/search", subject="001").html
 
 
+@pytest.mark.requirement("abuse-10")
 def test_a_nurse_of_one_site_enrols_at_no_other(app, house):
     umea = Staff(app, house, sites=["UME"])
 
@@ -105,11 +109,10 @@ def test_a_nurse_of_one_site_enrols_at_no_other(app, house):
     assert "Choose one of your own sites." in response.text
 
 
-@pytest.mark.bends_the_record
 def test_a_wrong_password_an_unknown_account_and_a_closed_one_look_the_same(app, house, browser):
     known = Staff(app, house)
     with writing(house.engine) as connection:
-        users.add(
+        closed = users.add(
             connection,
             house.protocol,
             email="closed@example.org",
@@ -120,7 +123,7 @@ def test_a_wrong_password_an_unknown_account_and_a_closed_one_look_the_same(app,
             by=NURSE,
             now=NOW,
         )
-        connection.execute(update(User).where(User.email == "closed@example.org").values(active=False))
+        users.disable(connection, closed, by=NURSE, now=NOW)
     pages = [
         sign_in(browser, known.email, "wrong"),
         sign_in(browser, "nobody@example.org", "wrong"),
@@ -132,6 +135,35 @@ def test_a_wrong_password_an_unknown_account_and_a_closed_one_look_the_same(app,
     assert len(said) == 1
     assert "Fel e-post eller lösenord" in said.pop()
     assert browser.open("/desk").path == "/desk/login"
+
+
+@pytest.mark.requirement("trust-24")
+def test_whoever_is_asked_for_one_password_is_hashed_and_no_more(app, house, browser, monkeypatch):
+    """So that the time of an answer tells nobody which accounts exist, are closed, or have no password yet."""
+    known = Staff(app, house)
+    for email, password in (("closed@example.org", PASSWORD), ("invited@example.org", None)):
+        with writing(house.engine) as connection:
+            asked = {"email": email, "name": "C", "role": "monitor", "sites": [], "password": password}
+            user = users.add(connection, house.protocol, **asked, by=NURSE, now=NOW)
+            if password:
+                users.disable(connection, user, by=NURSE, now=NOW)
+    hashed = []
+    verify = CryptContext.verify
+
+    def counted(context, *asked, **more):
+        hashed.append(1)
+        return verify(context, *asked, **more)
+
+    monkeypatch.setattr(CryptContext, "verify", counted)
+    page = browser.open("/desk/login")
+    counts = {}
+    for email in (known.email, "closed@example.org", "invited@example.org", "nobody@example.org", "", "x" * 300):
+        for password in ("wrong", "", PASSWORD + "!", "x" * 5000):
+            before = len(hashed)
+            browser.press(page, "/desk/login", email=email, password=password)
+            counts[email, password] = len(hashed) - before
+
+    assert set(counts.values()) == {1}
 
 
 @pytest.mark.parametrize(
@@ -162,11 +194,11 @@ def test_after_signing_out_the_desk_is_closed(nurse):
     assert nurse.open("/desk").path == "/desk/login"
 
 
-@pytest.mark.bends_the_record
+@pytest.mark.requirement("trust-21")
 def test_an_account_that_is_closed_feels_it_at_the_next_request(nurse, house):
     assert nurse.open("/desk").path == "/desk"
     with writing(house.engine) as connection:
-        connection.execute(update(User).values(active=False))
+        users.disable(connection, users.id_of(connection, nurse.email), by=NURSE, now=NOW)
 
     assert nurse.open("/desk").path == "/desk/login"
 
@@ -180,6 +212,7 @@ def test_a_form_without_its_token_changes_nothing(nurse, house, desk):
     assert "died" not in nurse.open("/desk/patients/UME-001").words
 
 
+@pytest.mark.requirement("trust-20")
 def test_every_route_stands_in_the_matrix_and_none_is_a_librarys_own(app):
     assert set(AUDIENCES) == {rule.endpoint for rule in app.url_map.iter_rules()}
     assert {endpoint.split(".")[0] for endpoint in AUDIENCES} == {
@@ -194,6 +227,7 @@ def test_every_route_stands_in_the_matrix_and_none_is_a_librarys_own(app):
     }
 
 
+@pytest.mark.requirement("trust-20")
 @pytest.mark.parametrize(
     ("bend", "said"),
     [
@@ -208,6 +242,7 @@ def test_a_route_that_is_not_listed_keeps_the_service_from_starting(app, bend, s
         check(app)
 
 
+@pytest.mark.requirement("trust-39", "abuse-29")
 def test_the_analyst_exports_without_contact_data_and_the_trail_keeps_rows_and_hash(app, house, desk):
     desk.enrol()
     analyst = Staff(app, house, "analyst")
@@ -234,6 +269,7 @@ def test_an_export_asks_again_who_is_sitting_there(app, house, clock):
     assert analyst.post("/desk/export").location == "/desk/again"
 
 
+@pytest.mark.requirement("trust-22")
 def test_a_password_is_kept_as_argon2id_and_its_hash_stays_out_of_the_trail(nurse, house):
     with reading(house.engine) as connection:
         kept = connection.execute(select(User.password)).scalar_one()

@@ -144,12 +144,36 @@ def test_who_guesses_codes_is_told_to_wait_and_then_not_even_the_right_one_opens
     assert browser.press(browser.open("/"), code=code).status == 200
 
 
+@pytest.mark.requirement("abuse-13")
 def test_who_guesses_links_is_told_to_wait(clock, browser, token):
     statuses = [browser.client.get(f"/p/{n:026d}").status_code for n in range(31)]
 
     assert statuses == [404] * 30 + [429]
     clock.wait(hours=1)
     assert browser.open(f"/p/{token}").status == 200
+
+
+@pytest.mark.requirement("abuse-13")
+def test_two_hundred_guessed_links_in_an_hour_from_wherever_are_an_alarm_and_no_illness(clock, app, caplog):
+    guesser = app.test_client()
+
+    def guess(times):
+        for n in range(times):
+            guesser.get(f"/p/{n:026d}", environ_overrides={"REMOTE_ADDR": f"192.0.2.{n // 20}"})
+
+    def alarm():
+        return guesser.get("/health").json["alarm"]
+
+    guess(199)
+    assert alarm() is None
+    assert [record for record in caplog.records if "guessed" in record.message] == []
+    status = guesser.get("/health").json["status"]
+    guess(1)
+    assert alarm() == "links are being guessed: 200 in the last hour"
+    assert len([record for record in caplog.records if "guessed" in record.message]) == 1
+    assert guesser.get("/health").json["status"] == status
+    clock.wait(hours=1)
+    assert alarm() is None
 
 
 def test_the_desk_prints_the_card_in_the_patients_language_and_the_trail_holds_no_code(house, app, desk):

@@ -18,7 +18,8 @@ from epro.store.models import Access, Answer, Audit, Contact, DataLock, Signatur
 from tests.epro.conftest import NOW, NURSE, Desk
 from tests.queries.conftest import Course
 from tests.web.conftest import rows_of
-from tests.web.staffing import PASSWORD, Staff
+from tests.web.passkey import SoftPasskey
+from tests.web.staffing import PASSWORD, Staff, code_of, with_authenticator
 
 PAGE = "/desk/patients/UME-001"
 ITEM = f"{PAGE}/visits/BL/qlq-c30/q12"
@@ -58,6 +59,7 @@ def actions(house):
         return list(connection.execute(select(Audit.action).order_by(Audit.chain, Audit.seq)).scalars())
 
 
+@pytest.mark.requirement("trust-4")
 def test_after_three_corrections_all_four_answers_are_listed_in_order(nurse, house, answered):
     for value in ("3", "1", "4"):
         assert nurse.post(ITEM, value=value, **WHY).status_code == 303
@@ -80,6 +82,7 @@ def trail(staff, asked=""):
     return [Change(row) for row in json.loads(staff.client.get(f"{PAGE}/trail.json{asked}").text)]
 
 
+@pytest.mark.requirement("trust-5")
 @pytest.mark.parametrize("missing", ["reason", "words", "originator"])
 def test_a_correction_without_its_reason_is_refused_and_keeps_nothing(nurse, house, answered, missing):
     response = nurse.post(ITEM, value="3", **{**WHY, missing: ""})
@@ -111,6 +114,7 @@ def test_a_form_that_is_open_is_the_patients_own(nurse, house, desk, browser, li
     assert "still open" in response.text
 
 
+@pytest.mark.requirement("trust-13")
 @pytest.mark.parametrize(
     ("role", "status"), [("monitor", 403), ("analyst", 403), ("trial_office", 403), ("administrator", 403)]
 )
@@ -119,6 +123,7 @@ def test_only_the_care_team_corrects(app, house, answered, role, status):
     assert len(versions(house)) == 1
 
 
+@pytest.mark.requirement("trust-20", "abuse-10")
 def test_patients_of_another_site_have_no_trail_no_answers_and_no_signatures(app, house, answered):
     other = Staff(app, house, role="investigator", sites=["LUN"])
 
@@ -130,6 +135,7 @@ def test_patients_of_another_site_have_no_trail_no_answers_and_no_signatures(app
     assert [look for look in looks(house) if look.actor == other.email] == []
 
 
+@pytest.mark.requirement("trust-6", "abuse-18")
 def test_a_trail_read_back_from_csv_is_the_trail(nurse, answered):
     nurse.post(ITEM, value="3", **{**WHY, "words": "=1+1"})
 
@@ -141,6 +147,7 @@ def test_a_trail_read_back_from_csv_is_the_trail(nurse, answered):
         assert row == {name: "" if value is None else str(inert(value)) for name, value in change.items()}
 
 
+@pytest.mark.requirement("trust-6")
 def test_the_trail_is_filtered_by_person_act_field_and_day(nurse, answered):
     nurse.post(ITEM, value="3", **WHY)
 
@@ -161,6 +168,7 @@ def test_a_trail_tells_no_arm_to_those_who_may_not_know_it(app, house, nurse, de
     assert "surgery" not in json.dumps([change.new for change in trail(monitor)])
 
 
+@pytest.mark.requirement("trust-6")
 def test_a_review_is_an_entry_of_its_own(app, house, answered):
     monitor = Staff(app, house, role="monitor")
 
@@ -174,6 +182,7 @@ def test_a_review_is_an_entry_of_its_own(app, house, answered):
     )
 
 
+@pytest.mark.requirement("trust-43")
 def test_a_patient_who_withdraws_may_have_her_number_erased(nurse, house, desk):
     desk.enrol()
     desk.enrol("UME-002", phone="070-174 06 08")
@@ -201,6 +210,7 @@ SHOWS_PATIENTS = [
 ]
 
 
+@pytest.mark.requirement("trust-7")
 @pytest.mark.parametrize("path", SHOWS_PATIENTS)
 def test_a_page_that_shows_a_patient_leaves_one_row_that_says_who_looked(nurse, house, answered, path):
     desk_unanswered(house)
@@ -220,6 +230,7 @@ def desk_unanswered(house):
     Desk(house).enrol("UME-002", phone=None)
 
 
+@pytest.mark.requirement("trust-7")
 def test_no_page_of_the_desk_shows_a_patient_without_leaving_a_row(app, house, nurse, answered):
     """Every page that a person can open by its address alone, with every value that stands in one."""
     values = {"subject": "UME-001", "visit": "BL", "instrument": "qlq-c30", "item": "q12", "site": "UME"}
@@ -251,6 +262,7 @@ def sign(staff, path=f"{PAGE}/signatures", **changes):
     return staff.post(path, **fields)
 
 
+@pytest.mark.requirement("trust-26", "trust-27")
 def test_a_signature_names_who_when_and_what_it_means_and_shows_a_later_change(investigator, nurse, house, answered):
     assert sign(investigator).status_code == 303
 
@@ -265,6 +277,7 @@ def test_a_signature_names_who_when_and_what_it_means_and_shows_a_later_change(i
     assert re.search(r"version 2,\s+changed since", shown)
 
 
+@pytest.mark.requirement("trust-26")
 @pytest.mark.parametrize(
     "wrong", [{"password": "wrong horse battery"}, {"password": ""}, {"email": "other@example.org"}, {"meaning": ""}]
 )
@@ -278,6 +291,7 @@ def test_a_nurse_signs_nothing(nurse, house, answered):
     assert sign(nurse, "/desk/signing/UME", cut_on="2027-03-01").status_code == 403
 
 
+@pytest.mark.requirement("trust-26")
 @pytest.mark.bends_the_record
 def test_a_signature_that_was_copied_to_another_record_does_not_fit(investigator, house, desk, answered):
     desk.enrol("UME-002")
@@ -297,6 +311,7 @@ def lock(staff, **changes):
     return sign(staff, "/desk/signing/UME", **{"cut_on": "2027-03-01", "lock": "yes", **changes})
 
 
+@pytest.mark.requirement("trust-28")
 def test_locked_data_refuse_a_correction_and_the_trail_tells_that_it_was_tried(investigator, nurse, house, answered):
     assert lock(investigator).status_code == 303
 
@@ -308,6 +323,7 @@ def test_locked_data_refuse_a_correction_and_the_trail_tells_that_it_was_tried(i
     assert actions(house).count("refused, data are locked: answer corrected") == 1
 
 
+@pytest.mark.requirement("trust-28")
 @pytest.mark.parametrize(
     ("what", "fields"),
     [
@@ -347,6 +363,7 @@ def test_a_link_to_locked_data_opens_nothing_and_keeps_nothing(investigator, hou
     assert versions(house) == []
 
 
+@pytest.mark.requirement("trust-28")
 def test_data_are_opened_again_under_a_signature_and_for_a_reason(investigator, nurse, house, answered):
     lock(investigator)
     unlock = "/desk/signing/UME/unlock"
@@ -362,12 +379,14 @@ def test_data_are_opened_again_under_a_signature_and_for_a_reason(investigator, 
     assert len({row.signature for row in rows}) == 2
 
 
+@pytest.mark.requirement("trust-27")
 def test_a_lock_without_the_signers_password_is_refused(investigator, nurse, house, answered):
     assert lock(investigator, password="").status_code == 400
 
     assert nurse.post(ITEM, value="3", **WHY).status_code == 303
 
 
+@pytest.mark.requirement("trust-27")
 def test_a_lock_row_cannot_stand_without_its_signature(house, investigator, answered):
     with (
         pytest.raises(IntegrityError),
@@ -375,3 +394,68 @@ def test_a_lock_row_cannot_stand_without_its_signature(house, investigator, answ
         entry(connection, chain="UME", action="locked", by=NURSE, at=NOW) as made,
     ):
         made.insert(DataLock, site="UME", cut_on=NOW.date(), locked=True, signature=4711, at=NOW)
+
+
+# ---- both components, where the signer has a second step
+
+
+@pytest.mark.requirement("trust-26")
+def test_who_has_a_second_step_gives_it_anew_with_each_signature(investigator, house, clock, answered):
+    secret, (recovery, *_) = with_authenticator(investigator)
+    clock.wait(minutes=2)
+    code = code_of(secret, clock.now)
+
+    for wrong in ({}, {"code": ""}, {"code": "000000"}, {"credential": "{}"}):
+        assert "The second step is missing, wrong or was used" in sign(investigator, **wrong).text
+    assert "record signed" not in actions(house)
+    assert sign(investigator, code=code).status_code == 303
+    assert sign(investigator, code=code).status_code == 400
+    assert sign(investigator, code=recovery).status_code == 303
+    assert lock(investigator, code=recovery).status_code == 400
+    clock.wait(minutes=1)
+    assert lock(investigator, code=code_of(secret, clock.now)).status_code == 303
+    assert actions(house).count("record signed") == 2
+    page = investigator.open(f"{PAGE}/signatures")
+    assert "authenticator app" in page.words
+
+
+@pytest.mark.requirement("trust-26", "trust-24")
+def test_codes_that_are_wrong_at_signing_are_slowed_down_like_those_of_signing_in(investigator, house, clock, answered):
+    secret, _ = with_authenticator(investigator)
+    clock.wait(minutes=2)
+    for _ in range(5):
+        sign(investigator, code="000000")
+
+    response = sign(investigator, code=code_of(secret, clock.now))
+
+    assert response.status_code == 400
+    assert "too often" in response.text
+    assert "record signed" not in actions(house)
+
+
+@pytest.mark.requirement("trust-26")
+def test_a_passkey_signs_beside_the_password_and_each_challenge_once(investigator, house, answered):
+    key = SoftPasskey(house.settings.address)
+    options = json.loads(investigator.post("/desk/account/passkey/options").text)
+    investigator.post("/desk/account/passkey", credential=key.made_for(options), name="desk")
+    investigator.token = investigator.open("/desk/account").fields["csrf_token"]
+    assert "use your passkey" in investigator.open(f"{PAGE}/signatures").words
+    shown = key.signed_for(json.loads(investigator.post("/desk/login/passkey/options").text))
+
+    assert sign(investigator, credential=shown).status_code == 303
+    assert "The second step is missing, wrong or was used" in sign(investigator, credential=shown).text
+    assert actions(house).count("record signed") == 1
+
+
+@pytest.mark.requirement("trust-26")
+def test_a_passkey_of_somebody_else_signs_nothing(app, investigator, house, answered):
+    other, keys = Staff(app, house, role="investigator", sites=["UME", "LUN"]), {}
+    for one in (investigator, other):
+        keys[one] = SoftPasskey(house.settings.address)
+        options = json.loads(one.post("/desk/account/passkey/options").text)
+        one.post("/desk/account/passkey", credential=keys[one].made_for(options), name="desk")
+        one.token = one.open("/desk/account").fields["csrf_token"]
+    shown = keys[other].signed_for(json.loads(investigator.post("/desk/login/passkey/options").text))
+
+    assert "The second step is missing, wrong or was used" in sign(investigator, credential=shown).text
+    assert "record signed" not in actions(house)

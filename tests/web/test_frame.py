@@ -64,6 +64,7 @@ def test_a_browser_that_speaks_none_of_the_trials_languages_gets_its_first(app):
     assert Browser(app, **{"Accept-Language": "fi"}).open("/p/nonsense").language == "sv"
 
 
+@pytest.mark.requirement("abuse-30")
 def test_too_much_is_refused_in_words(browser, token):
     page = browser.begin(token)
 
@@ -79,6 +80,7 @@ def test_a_page_that_does_not_exist_says_so_without_a_traceback(browser):
     assert browser.client.put("/form").status_code == 405
 
 
+@pytest.mark.requirement("abuse-22")
 def test_an_unforeseen_error_shows_no_traceback_and_logs_no_value(app, caplog):
     @app.get("/breaks")
     def breaks():

@@ -62,6 +62,7 @@ def test_a_service_whose_clock_runs_is_well(health, clock_ticks):
         "unknown": 0,
         "refused": 0,
         "balance": None,
+        "alarm": None,
     }
 
 

@@ -219,6 +219,7 @@ def test_an_answer_after_the_form_was_sent_is_not_kept(house, app, browser, toke
     assert [item for item, _, _ in answers_of(house)] == ["q1"]
 
 
+@pytest.mark.requirement("abuse-13")
 def test_unknown_expired_used_and_revoked_links_are_one_and_the_same_page(desk, clock, app, link):
     desk.enrol("UME-001")
     desk.enrol("UME-002")

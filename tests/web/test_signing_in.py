@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from passlib.totp import TOTP
 from sqlalchemy import func, select
 
 from epro.acts import passwords, sessions, tries, users
@@ -15,7 +14,7 @@ from epro.store.models import Audit, StaffDraft, StaffSession, StaffTry, User
 from epro.web.app import create_app
 from tests.epro.conftest import NOW, NURSE
 from tests.web.conftest import Browser
-from tests.web.staffing import PASSWORD, Staff, sign_in
+from tests.web.staffing import PASSWORD, Staff, code_of, sign_in, with_authenticator
 
 EMAIL = "nurse0@example.org"
 
@@ -43,19 +42,6 @@ def actions(house):
     return [action for action, _, _ in told(house)]
 
 
-def with_authenticator(staff):
-    """Set up an authenticator for somebody who is signed in. Returns its secret and the recovery codes."""
-    page = staff.open("/desk/account/authenticator")
-    secret = re.sub(r"[^A-Z2-7]", "", re.search(r'class="secret">([^<]+)<', page.html)[1])
-    done = staff.press(page, "/desk/account/authenticator", code=code_of(secret, NOW))
-    assert done.status == 200
-    return secret, re.findall(r"<li><code>([0-9a-f-]+)</code>", done.html)
-
-
-def code_of(secret, at):
-    return TOTP(secret).generate(time=at.timestamp()).token
-
-
 def change(house, act, email=EMAIL, **asked):
     with writing(house.engine) as connection:
         return act(
@@ -71,6 +57,7 @@ def change(house, act, email=EMAIL, **asked):
 # ---- sessions
 
 
+@pytest.mark.requirement("trust-25")
 def test_a_session_ends_after_a_quarter_of_an_hour_of_silence(nurse, clock, house):
     clock.wait(minutes=14, seconds=59)
     assert nurse.open("/desk").path == "/desk"
@@ -80,6 +67,7 @@ def test_a_session_ends_after_a_quarter_of_an_hour_of_silence(nurse, clock, hous
     assert told(house)[-1] == ("session ended", EMAIL, "idle")
 
 
+@pytest.mark.requirement("trust-25")
 def test_a_session_ends_after_eight_hours_of_work(nurse, clock, house):
     for _ in range(47):
         clock.wait(minutes=10)
@@ -90,6 +78,7 @@ def test_a_session_ends_after_eight_hours_of_work(nurse, clock, house):
     assert told(house)[-1] == ("session ended", EMAIL, "absolute")
 
 
+@pytest.mark.requirement("abuse-16")
 def test_a_session_seen_before_signing_in_or_after_signing_out_is_worthless(app, house, nurse):
     """Abuse case 16."""
     anonymous = Browser(app)
@@ -116,6 +105,7 @@ def test_only_the_hash_of_a_session_is_kept(app, house, nurse):
     assert sessions.hash_of(token) in kept
 
 
+@pytest.mark.requirement("trust-21", "abuse-16")
 def test_who_is_disabled_is_out_at_the_next_click(nurse, house):
     change(house, users.disable)
 
@@ -128,6 +118,7 @@ def test_who_is_disabled_is_out_at_the_next_click(nurse, house):
     ]
 
 
+@pytest.mark.requirement("trust-21", "abuse-17")
 def test_a_site_or_role_taken_away_is_felt_by_a_form_that_is_open_already(app, house, desk):
     """Abuse case 17."""
     desk.enrol("UME-001")
@@ -159,6 +150,7 @@ def test_a_nurse_without_a_site_sees_nobody(app, house, desk):
 # ---- a form that was sent too late
 
 
+@pytest.mark.requirement("trust-25")
 def test_a_half_written_form_comes_back_filled_after_signing_in_again(nurse, house, desk, clock):
     desk.enrol()
     clock.wait(minutes=16)
@@ -210,6 +202,7 @@ def test_a_new_number_asks_again_who_is_sitting_there_and_keeps_what_was_typed(n
 # ---- misses
 
 
+@pytest.mark.requirement("trust-24", "abuse-14")
 def test_a_hundred_wrong_passwords_in_a_quarter_of_an_hour_are_judged_ten_times_at_most(app, house, nurse, clock):
     """Abuse case 14: from one address or from many, and the owner still gets in."""
     for n in range(100):
@@ -225,6 +218,7 @@ def test_a_hundred_wrong_passwords_in_a_quarter_of_an_hour_are_judged_ten_times_
     assert "10 times" in nurse.open("/desk").words or actions(house).count("sign-in missed") == 10
 
 
+@pytest.mark.requirement("trust-24", "abuse-14")
 def test_one_address_cannot_lock_another_out(app, house, nurse):
     stranger, elsewhere = Browser(app), Browser(app)
     elsewhere.client.environ_base["REMOTE_ADDR"] = "198.51.100.7"
@@ -237,6 +231,7 @@ def test_one_address_cannot_lock_another_out(app, house, nurse):
     assert actions(house).count("sign-in slowed down") == 1
 
 
+@pytest.mark.requirement("trust-24", "abuse-14")
 def test_the_delay_grows_and_never_beyond_a_quarter_of_an_hour(app, nurse, clock):
     stranger = Browser(app)
     waits = []
@@ -250,6 +245,7 @@ def test_the_delay_grows_and_never_beyond_a_quarter_of_an_hour(app, nurse, clock
     assert tries.delay(50) == timedelta(minutes=15)
 
 
+@pytest.mark.requirement("trust-24")
 def test_many_tries_at_once_are_judged_no_oftener(app, house, nurse):
     """Each is counted before it is judged."""
     with ThreadPoolExecutor(8) as pool:
@@ -276,17 +272,20 @@ def test_the_owner_is_told_of_misses_when_she_signs_in(app, house, nurse, clock)
 # ---- passwords
 
 
+@pytest.mark.requirement("trust-22")
 @pytest.mark.parametrize("password", ["short", "x" * 129, "password1234", "aaaaaaaaaaaaaaaa", "qwertyuiop12"])
 def test_a_password_that_is_short_or_common_is_refused(password):
     assert [wrong.field for wrong in passwords.wrongs_of(password)] == ["password"]
 
 
+@pytest.mark.requirement("trust-22")
 @pytest.mark.parametrize("password", ["violet anchor tandem", "ljus havre bänk tolv", "k" + "9fQz" * 16 + "é"])
 def test_any_long_password_will_do_whatever_it_is_composed_of(password):
     assert list(passwords.wrongs_of(password)) == []
     assert passwords.is_right(password, passwords.hash_of(password))
 
 
+@pytest.mark.requirement("trust-22")
 def test_a_password_of_ones_own_name_is_refused():
     assert list(
         passwords.wrongs_of("anna.svensson", about=("anna.svensson@example.org", "Anna Svensson", "anna.svensson"))
@@ -296,6 +295,7 @@ def test_a_password_of_ones_own_name_is_refused():
 # ---- second step
 
 
+@pytest.mark.requirement("trust-23")
 def test_with_an_authenticator_the_password_alone_opens_no_page(app, house, nurse, clock):
     with_authenticator(nurse)
     other = Browser(app)
@@ -306,6 +306,7 @@ def test_with_an_authenticator_the_password_alone_opens_no_page(app, house, nurs
         assert other.open(path).path in ("/desk/login", "/desk/login/code"), path
 
 
+@pytest.mark.requirement("trust-23")
 def test_one_code_opens_one_session(app, house, nurse, clock):
     secret, _ = with_authenticator(nurse)
     clock.wait(minutes=2)
@@ -336,6 +337,7 @@ def test_the_code_that_set_the_authenticator_up_opens_nothing_else(app, nurse, c
     assert other.press(sign_in(other, EMAIL), code=code_of(secret, NOW)).path == "/desk/login/code"
 
 
+@pytest.mark.requirement("trust-23")
 def test_a_recovery_code_works_once(app, house, nurse):
     _, codes = with_authenticator(nurse)
     assert len(set(codes)) == 10
@@ -353,6 +355,7 @@ def test_codes_are_slowed_down_like_passwords(app, nurse):
     assert [thief.press(page, "/desk/login/code", code=f"{n:06}").status for n in range(8)] == [200] * 5 + [429] * 3
 
 
+@pytest.mark.requirement("trust-23")
 def test_a_trial_that_requires_a_second_step_opens_the_desk_after_it_is_set_up(strict, house, clock):
     one = Staff(strict, house)
     assert one.open("/desk").path == "/desk/account"
@@ -387,6 +390,7 @@ def test_each_step_stands_in_the_trail(app, house, nurse, clock):
         "signed in",
         "recovery codes made",
         "first step given",
+        "code used",
         "signed in",
         "signed out",
     ]
@@ -412,6 +416,7 @@ def test_a_set_up_link_works_once_and_opening_it_changes_nothing(app, house, bro
     assert Browser(app).open(path).status == 404
 
 
+@pytest.mark.requirement("trust-19")
 def test_a_retired_name_is_never_used_again(house, nurse):
     change(house, users.disable)
 

@@ -16,12 +16,18 @@ from epro.refusals import Refusal
 from epro.store.locks import locked_on
 from epro.store.signed import changed_since, still_fits
 from epro.store.signed import signatures as signed
-from epro.web.confirming import confirm
+from epro.web.confirming import confirm, has_passkey, has_second_step
 from epro.web.desk.gate import allowed, pages, sites_here
 from epro.web.desk.inputs import by_field, needed_day, typed
 from epro.web.house import house, now, reading, staff, writing
 
 Answer = tuple[str, int] | Response
+
+
+@pages.context_processor
+def _components() -> dict[str, object]:
+    """What a form to sign has to ask for."""
+    return {"has_second_step": has_second_step, "has_passkey": has_passkey}
 
 
 @pages.get("/patients/<subject>/signatures")
@@ -78,7 +84,8 @@ def unlock(site: str) -> Answer:
 
 def _signed(sign: Callable[[Connection], None], then: str, page: Callable[[dict[str, list[str]]], str]) -> Answer:
     try:
-        confirm(typed("email"), request.form.get("password", ""))
+        given = (request.form.get(name, "") for name in ("password", "code", "credential"))
+        confirm(typed("email"), *given)
         with writing() as connection:
             sign(connection)
     except Refusal as refusal:

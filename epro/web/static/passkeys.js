@@ -4,7 +4,8 @@ for (const form of document.querySelectorAll("form.passkey")) {
   if (!window.PublicKeyCredential || !PublicKeyCredential.parseRequestOptionsFromJSON) continue;
   form.hidden = false;
   form.addEventListener("submit", async (event) => {
-    if (form.elements.credential.value) return;
+    const code = form.elements.code;
+    if (form.elements.credential.value || (code && code.value.trim())) return;
     event.preventDefault();
     const wrong = form.querySelector(".wrong");
     wrong.hidden = true;

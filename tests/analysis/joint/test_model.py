@@ -140,3 +140,14 @@ def test_what_cannot_be_is_refused_by_name(change, error, said):
 def test_what_is_asked_wrongly_is_refused(formula, more, said):
     with pytest.raises(BadInput, match=said):
         joint.fit(formula, *trial(40), **KEYS, **{"hazard": "arm", **more})
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("baseline", ["piecewise", "weibull"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_dozen_patients_give_numbers_or_a_reason(baseline, seed):
+    try:
+        model = joint.fit(FORMULA, *trial(12, seed), **KEYS, hazard="arm", baseline=baseline)
+    except CannotEstimate:
+        return  # a typed reason is an answer, too
+    assert np.isfinite(model.to_frame()).all(axis=None)

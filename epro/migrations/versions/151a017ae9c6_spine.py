@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '11e923f923a8'
+revision = '151a017ae9c6'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -264,7 +264,7 @@ def upgrade() -> None:
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
     sa.Column('subject', sa.String(), nullable=False),
     sa.Column('kind', sa.String(), nullable=False),
-    sa.Column('hash', sa.String(), nullable=False),
+    sa.Column('hash', sa.String(), nullable=True),
     sa.Column('entry', sa.String(), nullable=False),
     sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_second_step_entry_audit'), initially='DEFERRED', deferrable=True),
     sa.ForeignKeyConstraint(['subject'], ['patient.subject'], name=op.f('fk_second_step_subject_patient')),
