@@ -97,8 +97,12 @@ def accessibility() -> str:
 
 @pages.get("/worker.js")
 def worker() -> Response:
-    """The service worker stands at the root, or it could not answer for the pages there."""
+    """The service worker stands at the root, or it could not answer for the pages there.
+
+    Its address never changes, so that no browser may keep an old one; it is installed apart from what is kept.
+    """
     response = current_app.send_static_file("worker.js")
+    response.headers["Cache-Control"] = "no-store"
     response.direct_passthrough = False
     return pack(response)
 
