@@ -38,6 +38,7 @@ class Patient:
         page = context.new_page()
         page.goto(self.link)
         page.get_by_role("button", name="Börja").click()
+        page.wait_for_function("history.state?.at")  # the script has taken over: what is said before goes as a page
         return page
 
     @property
