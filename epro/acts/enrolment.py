@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 
 from sqlalchemy import Connection, select
 
-from epro.acts import second_step
+from epro.acts import identity_step
 from epro.protocol import Protocol
 from epro.refusals import N_, Wrong
 from epro.store.contacts import NotAMobile, NotAnEmail, parse_email, parse_mobile
@@ -51,7 +51,7 @@ def wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now:
             yield Wrong(code, N_("The trial has no stratum of this name."))
     if asked.zone is not None and asked.zone not in available_timezones():
         yield Wrong("zone", N_("No time zone has this name. Write it like Europe/Stockholm."))
-    yield from second_step.wrongs(protocol.trial.identity_step, asked.second_step, now)
+    yield from identity_step.wrongs(protocol.trial.identity_step, asked.second_step, now)
     if not asked.eligible:
         yield Wrong("eligible", N_("Every criterion of the checklist must be met and ticked."))
     yield from wrong_date(protocol, "consented_on", asked.consented_on, now, EARLIEST)

@@ -24,7 +24,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from epro.acts import secondsteps, signing_in, tokens
+from epro.acts import second_step, signing_in, tokens
 from epro.acts.sessions import Session
 from epro.acts.signing_in import Begun
 from epro.acts.users import new_uniquifier
@@ -61,7 +61,7 @@ def options_to_register(connection: Connection, place: Place, session: Session, 
     """What a browser needs to make a passkey, as JSON."""
     made = webauthn.generate_registration_options(
         rp_id=place.host,
-        rp_name=secondsteps.ISSUER,
+        rp_name=second_step.ISSUER,
         user_id=hashlib.sha256(f"epro account {session.user_id}".encode()).digest(),
         user_name=session.email,
         user_display_name=session.name,
@@ -71,7 +71,7 @@ def options_to_register(connection: Connection, place: Place, session: Session, 
         ),
         exclude_credentials=[
             PublicKeyCredentialDescriptor(id=base64url_to_bytes(key.credential))
-            for key in secondsteps.passkeys_of(connection, session.user_id)
+            for key in second_step.passkeys_of(connection, session.user_id)
         ],
     )
     return webauthn.options_to_json(made)
@@ -110,7 +110,7 @@ def register(
 
 def remove(connection: Connection, user: int, passkey: int, *, by: Actor, now: datetime) -> bool:
     """Take a passkey of one's own away."""
-    if passkey not in [key.id for key in secondsteps.passkeys_of(connection, user)]:
+    if passkey not in [key.id for key in second_step.passkeys_of(connection, user)]:
         return False
     with entry(connection, chain=ACCOUNTS_CHAIN, action="passkey removed", by=by, at=now) as opened:
         opened.update(Passkey, passkey, removed_at=now)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 import scheduler
-from epro.acts import links, second_step
+from epro.acts import identity_step, links
 from epro.acts.enrolment import Enrolment, today, wrong_allocation, wrong_date, wrong_email, wrongs_of
 from epro.acts.replanning import plan_of, replan
 from epro.protocol import CONSENT, RANDOMISATION, Protocol
@@ -57,7 +57,7 @@ def enrol(
         if asked.email:
             _keep_address(opened, cipher, asked.subject, EMAIL, parse_email(asked.email))
         if asked.second_step:
-            second_step.keep(opened, cipher, asked.subject, protocol.trial.identity_step, asked.second_step)
+            identity_step.keep(opened, cipher, asked.subject, protocol.trial.identity_step, asked.second_step)
         if asked.randomised_on and asked.arm:
             happened(opened, asked.subject, RANDOMISATION, asked.randomised_on)
             opened.insert(Allocation, subject=asked.subject, arm=asked.arm)
@@ -298,13 +298,13 @@ def agree_on_second_step(
 ) -> None:
     """Give a patient another second step. Raises Refusal when it cannot be one, or the trial asks for none."""
     kind, known = protocol.trial.identity_step, known_patient(connection, subject)
-    wrongs = list(second_step.wrongs(kind, shown, now))
-    if kind == second_step.NONE:
+    wrongs = list(identity_step.wrongs(kind, shown, now))
+    if kind == identity_step.NONE:
         wrongs.append(Wrong("second_step", N_("This trial asks for nothing besides the link.")))
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action="second step changed", by=by, at=now) as opened:
-        second_step.keep(opened, cipher, subject, kind, shown)
+        identity_step.keep(opened, cipher, subject, kind, shown)
 
 
 def known_patient(connection: Connection, subject: str) -> Facts:

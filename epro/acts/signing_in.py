@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
-from epro.acts import passwords, secondsteps, sessions, tokens, tries, users
+from epro.acts import passwords, second_step, sessions, tokens, tries, users
 from epro.acts.sessions import FULL, SECOND_STEP, SETUP, Session
 from epro.acts.tries import CODE, PASSWORD, Place
 from epro.store.audit import ACCOUNTS_CHAIN, Actor, entry
@@ -99,7 +99,7 @@ def begin(
     """Begin a session of an account that has shown who she is once, or in two ways."""
     known = connection.execute(select(User.__table__).where(User.id == user)).one()
     stage = FULL
-    if not proved_twice and secondsteps.has_any(connection, user):
+    if not proved_twice and second_step.has_any(connection, user):
         stage = SECOND_STEP
     elif not proved_twice and required:
         stage = SETUP
@@ -174,9 +174,9 @@ def _code_used(
     """Which kind of code it was, and is used up now; None when it is wrong or was used."""
     typed, by = code.strip(), actor(session.email, session.role, request)
     digits = typed.replace(" ", "")
-    if digits.isdigit() and len(digits) == secondsteps.CODE_DIGITS:
-        return "code" if secondsteps.use_code(connection, cipher, session.user_id, digits, by=by, now=now) else None
-    used = secondsteps.use_recovery_code(connection, session.user_id, typed, by=by, now=now)
+    if digits.isdigit() and len(digits) == second_step.CODE_DIGITS:
+        return "code" if second_step.use_code(connection, cipher, session.user_id, digits, by=by, now=now) else None
+    used = second_step.use_recovery_code(connection, session.user_id, typed, by=by, now=now)
     return "recovery code" if used else None
 
 

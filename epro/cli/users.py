@@ -14,7 +14,7 @@ import click
 from cryptography.fernet import Fernet
 from sqlalchemy import Connection
 
-from epro.acts import secondsteps
+from epro.acts import second_step
 from epro.acts import users as staff
 from epro.cli.serving import COMMAND, released
 from epro.house import House
@@ -136,7 +136,7 @@ def reset_second_step(email: str) -> None:
 
     Example: epro users reset-second-step nurse@example.org
     """
-    _change(_house(), email, lambda c, user, now: secondsteps.reset(c, user, by=COMMAND, now=now))
+    _change(_house(), email, lambda c, user, now: second_step.reset(c, user, by=COMMAND, now=now))
     click.echo(f"{email} signs in by password and sets up a new second step.")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 from flask_babel import gettext
 
-from epro.acts import answers, cards, links, misses, patients, second_step
+from epro.acts import answers, cards, identity_step, links, misses, patients
 from epro.acts.answers import MODES_ASKED
 from epro.acts.links import Opened
 from epro.acts.misses import CARD, LINK, SECOND_STEP, Limit
@@ -140,12 +140,12 @@ def _start(opened: Opened, *, wrong: str | None = None) -> str:
 
 def _asks_more(opened: Opened) -> bool:
     """Whether she shows more than the link. On the clinic's tablet the nurse who hands it over knows who she is."""
-    return house().protocol.trial.identity_step != second_step.NONE and opened.mode != links.TABLET
+    return house().protocol.trial.identity_step != identity_step.NONE and opened.mode != links.TABLET
 
 
 def _wrong_second_step(opened: Opened) -> str | None:
     """Why her second step does not pass; None when it does, or none is asked for."""
-    step = second_step.step_of(house().protocol.trial.identity_step, house().cipher)
+    step = identity_step.step_of(house().protocol.trial.identity_step, house().cipher)
     if step is None or not _asks_more(opened):
         return None
     whom = house().cipher.digest(f"second step/{opened.subject}")

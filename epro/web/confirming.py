@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import g
 from flask_login import current_user
 
-from epro.acts import passkeys, secondsteps, signing_in, users
+from epro.acts import passkeys, second_step, signing_in, users
 from epro.acts.sessions import Session
 from epro.acts.tries import Slowed
 from epro.refusals import N_, Refusal, Wrong
@@ -40,12 +40,12 @@ def confirm(email: str, password: str, code: str = "", credential: str = "") -> 
 def has_second_step() -> bool:
     """Whether the person who signs shows more than a password."""
     with reading() as connection:
-        return secondsteps.has_any(connection, current_user.id)
+        return second_step.has_any(connection, current_user.id)
 
 
 def has_passkey() -> bool:
     with reading() as connection:
-        return bool(secondsteps.passkeys_of(connection, current_user.id))
+        return bool(second_step.passkeys_of(connection, current_user.id))
 
 
 def _second_step(session: Session, code: str, credential: str) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import select
 
-from epro.acts import cards, erasure, patients, replies, second_step
+from epro.acts import cards, erasure, identity_step, patients, replies
 from epro.acts.replies import Incoming
 from epro.acts.rotation import rotate
 from epro.opening import OUTBOX, letters_of
@@ -90,7 +90,7 @@ def test_an_erasure_leaves_no_secret_of_hers_in_any_table_and_keeps_every_one_of
         for subject in ("UME-001", "UME-002"):
             cards.issue(connection, written_to.cipher, subject, by=NURSE, now=NOW)
             with entry(connection, chain="UME", action="second step agreed on", by=NURSE, at=NOW) as opened:
-                second_step.keep(opened, written_to.cipher, subject, second_step.PIN, "2580")
+                identity_step.keep(opened, written_to.cipher, subject, identity_step.PIN, "2580")
     of_patients = {name for name in UNAUDITED if "subject" in Base.metadata.tables[name].columns}
     assert {name for name, subject in secrets_of(written_to) if subject == "UME-001"} == of_patients
     others = {key: kept for key, kept in secrets_of(written_to).items() if key[1] != "UME-001"}

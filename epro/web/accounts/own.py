@@ -15,7 +15,7 @@ from flask import Response as Answer
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 
-from epro.acts import passkeys, secondsteps, signing_in, users
+from epro.acts import passkeys, second_step, signing_in, users
 from epro.acts.sessions import FULL, SETUP
 from epro.refusals import Refusal
 from epro.web.accounts.blueprint import at_stage, here, pages, proved, went_on
@@ -39,7 +39,7 @@ def own() -> str:
 @at_stage(FULL, SETUP)
 @proved
 def authenticator() -> str:
-    return _authenticator(secondsteps.new_secret(now()))
+    return _authenticator(second_step.new_secret(now()))
 
 
 @pages.post("/account/authenticator")
@@ -50,12 +50,12 @@ def keep_authenticator() -> Any:
     session, secret = here(), _opened(request.form.get("sealed", ""))
     with writing() as connection:
         code, by = request.form.get("code", "")[:20], actor_of(session)
-        right = secondsteps.keep_authenticator(
+        right = second_step.keep_authenticator(
             connection, house().cipher, session.user_id, secret, code, by=by, now=now()
         )
         if right:
             begun = signing_in.go_on(connection, session, "authenticator set up", request_id(), now())
-            codes = secondsteps.new_recovery_codes(connection, session.user_id, by=by, now=now())
+            codes = second_step.new_recovery_codes(connection, session.user_id, by=by, now=now())
     if not right:
         return _authenticator(secret, wrong=gettext("This code does not fit. Type the one the app shows now.")), 422
     response = went_on(begun, session.email)
@@ -67,7 +67,7 @@ def keep_authenticator() -> Any:
 @proved
 def new_recovery_codes() -> Any:
     with writing() as connection:
-        codes = secondsteps.new_recovery_codes(connection, here().user_id, by=actor_of(here()), now=now())
+        codes = second_step.new_recovery_codes(connection, here().user_id, by=actor_of(here()), now=now())
     return _codes_shown(codes, None)
 
 
@@ -91,8 +91,8 @@ def keep_passkey() -> Any:
         if kept:
             begun = signing_in.go_on(connection, session, "passkey added", request_id(), now())
             codes = (
-                secondsteps.new_recovery_codes(connection, session.user_id, by=by, now=now())
-                if not secondsteps.recovery_codes_left(connection, session.user_id)
+                second_step.new_recovery_codes(connection, session.user_id, by=by, now=now())
+                if not second_step.recovery_codes_left(connection, session.user_id)
                 else None
             )
     if not kept:
@@ -140,8 +140,8 @@ def change_password() -> Any:
 def _own(wrong: str | None = None, errors: dict[str, list[str]] | None = None) -> str:
     session = here()
     with reading() as connection:
-        keys = secondsteps.passkeys_of(connection, session.user_id)
-        left = secondsteps.recovery_codes_left(connection, session.user_id)
+        keys = second_step.passkeys_of(connection, session.user_id)
+        left = second_step.recovery_codes_left(connection, session.user_id)
     return render_template(
         "desk/own.html",
         session=session,
@@ -154,7 +154,7 @@ def _own(wrong: str | None = None, errors: dict[str, list[str]] | None = None) -
 
 
 def _authenticator(secret: str, wrong: str | None = None) -> str:
-    address, typed = secondsteps.address_of(secret, here().email, now())
+    address, typed = second_step.address_of(secret, here().email, now())
     picture = segno.make(address, error="m").svg_data_uri(scale=QR_SCALE, border=2)
     sealed = house().cipher.encrypt(json.dumps([here().user_id, now().isoformat(), secret]))
     return render_template(

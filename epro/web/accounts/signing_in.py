@@ -9,7 +9,8 @@ from flask import flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
-from epro.acts import passkeys, secondsteps, sessions, signing_in, tokens, users
+from epro.acts import passkeys, sessions, signing_in, tokens, users
+from epro.acts.second_step import passkeys_of, recovery_codes_left
 from epro.acts.sessions import FULL, SECOND_STEP
 from epro.acts.signing_in import Begun
 from epro.acts.tries import Slowed
@@ -213,14 +214,14 @@ def _login(wrong: str | None = None) -> str:
 def _second_step(wrong: str | None = None) -> str:
     session = here()
     with reading() as connection:
-        keys = bool(secondsteps.passkeys_of(connection, session.user_id))
-        left = secondsteps.recovery_codes_left(connection, session.user_id)
+        keys = bool(passkeys_of(connection, session.user_id))
+        left = recovery_codes_left(connection, session.user_id)
     return render_template("desk/second_step.html", wrong=wrong, has_passkey=keys, has_code=session.has_totp, left=left)
 
 
 def _again(wrong: str | None = None) -> str:
     with reading() as connection:
-        keys = bool(secondsteps.passkeys_of(connection, here().user_id))
+        keys = bool(passkeys_of(connection, here().user_id))
     return render_template("desk/again.html", wrong=wrong, has_passkey=keys, next=asked_for())
 
 

@@ -9,7 +9,7 @@ from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy import Connection
 
-from epro.acts import secondsteps, tries, users
+from epro.acts import second_step, tries, users
 from epro.acts.signing_in import account_key
 from epro.acts.users import NoSuchAccount
 from epro.refusals import Refusal
@@ -88,7 +88,7 @@ def enable(user: int) -> Any:
 @allowed("accounts.administer")
 def reset_second_step(user: int) -> Any:
     said = gettext("Second step taken away. The person sets up a new one at the next sign-in.")
-    return _act(user, said, lambda connection: secondsteps.reset(connection, user, by=staff(), now=now()))
+    return _act(user, said, lambda connection: second_step.reset(connection, user, by=staff(), now=now()))
 
 
 @pages.post("/accounts/<int:user>/link")
