@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import questionnaires
+from epro.alerting import wrong_of
 from epro.store.contacts import NotAMobile, parse_mobile
 from questionnaires.definition import Instrument
 from questionnaires.located import Document, Fault, Refused
@@ -82,6 +83,19 @@ def missing_for_schedule(
     for code, visit in schedule.visits.items():
         for position, instrument in enumerate(visit.instruments):
             yield from _missing_words(document, sections, ("visit", code, "instruments", position), instrument, on)
+    yield from _rules_that_fit_nothing(document, sections, schedule)
+
+
+def _rules_that_fit_nothing(document: Document, sections: Sections, schedule: Schedule) -> Iterator[Fault]:
+    """Alerts on an item or a scale that no visit asks for."""
+    asked = {code for visit in schedule.visits.values() for code in visit.instruments}
+    for position, rule in enumerate(sections.alerts.rule if sections.alerts else ()):
+        try:
+            instrument = questionnaires.load(rule.instrument, beside=document.path.parent)
+        except (LookupError, Refused):
+            instrument = None
+        if wrong := wrong_of(rule, instrument if rule.instrument in asked else None):
+            yield document.fault(("alerts", "rule", position), *wrong)
 
 
 def words_of_trial(

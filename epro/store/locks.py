@@ -30,6 +30,11 @@ NO_TRIAL_DATA = frozenset(
         "pause_ended",
         "not_me",
         "wrong_number",
+        "called",
+        "sent_again",
+        "alert_raised",
+        "alert_acknowledged",
+        "alert_escalated",
     }
 )
 WHAT_SHE_DID = frozenset({"started_at", "completed_at", "reason"})  # columns that planning leaves alone

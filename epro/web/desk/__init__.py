@@ -3,8 +3,10 @@
 from epro.web.desk import (
     accounts,
     answers,
+    calling,
     card,
     enrolment,
+    entering,
     exporting,
     importing,
     monitoring,
@@ -19,8 +21,10 @@ from epro.web.desk.gate import pages
 __all__ = [
     "accounts",
     "answers",
+    "calling",
     "card",
     "enrolment",
+    "entering",
     "exporting",
     "importing",
     "monitoring",

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '40c634498581'
+revision = 'ac45d466f372'
 down_revision = None
 branch_labels = None
 depends_on = None
