@@ -20,13 +20,13 @@ PATIENTS = "patients"
 
 
 @click.command(name="import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--what", type=click.Choice(list(KINDS)), default=PATIENTS, show_default=True, help="What is in it.")
 @click.option("--dry-run", is_flag=True, help="Show what it would do, and stop.")
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 @click.option("--columns", is_flag=True, help="Show the columns of such a file, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON; without --yes nothing is changed.")
-def import_(file: Path, what: str, dry_run: bool, yes: bool, columns: bool, as_json: bool) -> None:
+def import_(file: Path | None, what: str, dry_run: bool, yes: bool, columns: bool, as_json: bool) -> None:
     """Show what each row of a file would become and, asked, bring it in: all of it, or nothing and every reason.
 
     FILE is CSV (commas or semicolons, UTF-8 or Windows) or an Excel workbook. The same file again changes nothing.
@@ -37,11 +37,14 @@ def import_(file: Path, what: str, dry_run: bool, yes: bool, columns: bool, as_j
     Example: epro import events.csv --what adverse_events --dry-run
     """
     house = released(open_house(read_settings()))
-    kind, raw = KINDS[what], file.read_bytes()
+    kind = KINDS[what]
     if columns:
         click.echo(f"needed: {', '.join(kind.required(house.protocol))}")
         click.echo(f"may be left out: {', '.join(kind.optional(house.protocol))}")
         return
+    if file is None:
+        raise click.UsageError("Name a file, or --columns.")
+    raw = file.read_bytes()
 
     def bring(dry: bool) -> Brought:
         with writing(house.engine) as connection:
