@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from epro.acts.imports.files import CHANGED, NEW, UNCHANGED, Brought, bring_in
 from epro.acts.imports.kinds import KINDS
@@ -47,8 +52,9 @@ def import_(file: Path | None, what: str, dry_run: bool, yes: bool, columns: boo
     raw = file.read_bytes()
 
     def bring(dry: bool) -> Brought:
-        with writing(house.engine) as connection:
-            return bring_in(connection, house.protocol, house.cipher, kind, raw, by=COMMAND, now=house.clock(), dry=dry)
+        with writing(house.engine) as connection, _bar() as show:
+            act: dict[str, Any] = {"by": COMMAND, "now": house.clock(), "progress": show}
+            return bring_in(connection, house.protocol, house.cipher, kind, raw, dry=dry, **act)
 
     brought = bring(dry=dry_run or not yes)
     _tell(brought, as_json)
@@ -61,6 +67,17 @@ def import_(file: Path | None, what: str, dry_run: bool, yes: bool, columns: boo
     if brought.wrongs:
         raise Refusal(brought.wrongs)
     click.echo("Imported.")
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal, where there is one."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        rows = progress.add_task("Reading row by row", total=None)
+        yield lambda done, total: progress.update(rows, completed=done, total=total)
 
 
 def _tell(brought: Brought, as_json: bool) -> None:

@@ -193,3 +193,24 @@ def test_the_arm_may_be_left_to_the_trial_office(nurse, house):
 
     assert number_of(house, Allocation) == 0
     assert "not yet" in nurse.open("/desk/patients/UME-001").words
+
+
+@pytest.mark.requirement("trust-40")
+def test_a_personal_identity_number_is_refused_wherever_it_is_typed_at_the_desk(nurse, house, desk):
+    desk.enrol()
+    asked = [
+        ("/desk/patients/search", {"subject": "19121212-1212"}),
+        ("/desk/patients/UME-001/withdrawal", {"happened_on": "2027-03-01", "reason": "701063-2391 moved"}),
+        ("/desk/patients/UME-001/number", {"phone": "121212-1212", "phone_again": "121212-1212"}),
+        ("/desk/patients/UME-001/email", {"email": "19121212-1212@example.org"}),
+    ]
+    for path, fields in asked:
+        response = nurse.post(path, **fields)
+        assert response.status_code == 422, path
+    with reading(house.engine) as connection:
+        assert (
+            connection.execute(
+                select(func.count()).select_from(Audit).where(Audit.action == "withdrawal recorded")
+            ).scalar()
+            == 0
+        )

@@ -1,5 +1,6 @@
 """The trial office's files at the desk: first what they would do, then, confirmed, all of it."""
 
+from datetime import date
 from io import BytesIO
 
 import pytest
@@ -106,3 +107,12 @@ def test_files_are_the_trial_offices_alone(app, house, role):
 
 def test_a_submission_without_a_file_is_told_so(office):
     assert "Choose a file." in office.post("/desk/imports", kind="patients").text
+
+
+def test_an_export_that_lacks_an_arm_says_so_in_words(app, house, desk):
+    desk.enrol(consented_on=date(2027, 2, 1), randomised_on=date(2027, 2, 8))
+
+    response = Staff(app, house, "analyst").post("/desk/export")
+
+    assert response.status_code == 422
+    assert "randomised, but to no arm" in response.text

@@ -8,7 +8,7 @@ so.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import date
 
@@ -39,7 +39,7 @@ NEW_EVENT = N_("%(term)s, grade %(grade)s, from %(day)s.")
 NOT_IN_FILE = N_("%(subject)s, %(term)s of %(day)s stands in an earlier file and not in this one; it stays.")
 
 
-def take(bringing: Bringing, rows: Sequence[Cells]) -> Iterator[Row]:
+def take(bringing: Bringing, rows: Iterable[Cells]) -> Iterator[Row]:
     recorded = events_of(bringing.connection)
     first: dict[tuple[str, str, date], int] = {}
     new: dict[str, list[Event]] = defaultdict(list)

@@ -5,7 +5,7 @@ A value that differs from the one before takes its place, and the difference is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from epro.acts.imports.cells import LOOKS_LIKE_A_DAY, Cells
 from epro.acts.imports.files import NEW, Bringing, Kind, Note, Row
@@ -21,7 +21,7 @@ A_DAY = N_("Excel has made a day of this. Format the column as text and write it
 TOO_LONG = N_("Write at most %(longest)s characters.")
 
 
-def take(bringing: Bringing, rows: Sequence[Cells]) -> Iterator[Row]:
+def take(bringing: Bringing, rows: Iterable[Cells]) -> Iterator[Row]:
     recorded = covariates_of(bringing.connection, list(bringing.known))
     for cells in rows:
         known = bringing.patient(cells)
