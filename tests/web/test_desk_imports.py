@@ -85,7 +85,7 @@ def test_what_was_imported_can_be_had_again_without_contact_data(office):
 
 
 def test_a_file_may_be_larger_than_a_form_and_no_larger_than_it_says(office):
-    many = [patient(subject=f"UME-{n:03d}", phone="", site="XXX") for n in range(1000)]
+    many = [patient(subject=f"UME-{n:03d}", phone="", site="XXX") for n in range(1200)]
     assert len(csv_of(many)) > 64 * 1024
     assert send(office, csv_of(many)).status_code == 422
     assert send(office, b"x" * 1_500_000).status_code == 422
