@@ -140,17 +140,6 @@ def test_releasing_again_changes_nothing(epro, home):
     assert epro("release") == first
 
 
-def test_an_import_tells_how_many_came_in(epro, home, tmp_path):
-    epro("release")
-    file = tmp_path / "patients.csv"
-    file.write_text(
-        "subject,site,language,consented_on,eligible,texts_allowed,er,metastases\n"
-        "UME-001,UME,sv,2026-01-15,yes,no,pos,1\n"
-    )
-
-    assert epro("import", file) == (0, "1 patients enrolled.\n", "")
-
-
 def test_keys_can_be_made_and_are_never_the_same(epro):
     (_, first, _), (_, second, _) = epro("keys", "new"), epro("keys", "new")
 

@@ -170,12 +170,36 @@ def _(world):
     return lambda: nurse.post("/desk/patients/new", **fields)
 
 
-@scene("desk.enrol_file")
+def sends_a_file(path):
+    """The page that shows what a file would do, and the one that does it."""
+
+    def prepared(world):
+        head = "subject;site;language;consented_on;eligible;texts_allowed;er;metastases;phone"
+        rows = "UME-001;UME;sv;2027-03-01;yes;yes;pos;1;070-174 06 05\nUME-002;UME;en;2027-03-01;yes;no;neg;2-4;\n"
+        office = world.staff("trial_office")
+
+        def tried():
+            file = (BytesIO(f"{head}\n{rows}".encode()), "patients.csv")
+            return office.post("/desk/imports", kind="patients", file=file)
+
+        if path == "/desk/imports":
+            return tried
+        carried = tried().text.split('name="carried" value="')[1].split('"')[0]
+        return lambda: office.post(path, kind="patients", carried=carried)
+
+    return prepared
+
+
+SCENES |= {
+    "desk.try_file": sends_a_file("/desk/imports"),
+    "desk.import_file": sends_a_file("/desk/imports/confirmed"),
+}
+
+
+@scene("desk.preview_dates")
 def _(world):
-    head = "subject;site;language;consented_on;eligible;texts_allowed;er;metastases;phone"
-    rows = "UME-001;UME;sv;2027-03-01;yes;yes;pos;1;070-174 06 05\nUME-002;UME;en;2027-03-01;yes;no;neg;2-4;\n"
     nurse = world.staff()
-    return lambda: nurse.post("/desk/patients/import", file=(BytesIO(f"{head}\n{rows}".encode()), "patients.csv"))
+    return lambda: nurse.post("/desk/patients/new/dates", **ENROLMENT)
 
 
 @scene("desk.search")
@@ -483,6 +507,8 @@ ONLY_ASK = {
     "accounts.passkey_options",
     "accounts.new_passkey_options",
     "desk.search",  # a look, which has a table of its own
+    "desk.preview_dates",  # writes nothing
+    "desk.try_file",  # carried out and undone
     "webhooks.receipt",  # the ledger's events tell
 }
 

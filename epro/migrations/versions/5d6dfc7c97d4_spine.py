@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = 'ac45d466f372'
+revision = '5d6dfc7c97d4'
 down_revision = None
 branch_labels = None
 depends_on = None
