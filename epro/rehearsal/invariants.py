@@ -272,7 +272,11 @@ AT_EVERY_STEP: tuple[Invariant, ...] = (
         "A reminder by text needs the patient's permission, with a date, and ends with it.",
         without_permission,
     ),
-    Invariant("No text in a pause", "Who is in hospital is not reminded of a form; texts rest until the day given.", in_a_pause),
+    Invariant(
+        "No text in a pause",
+        "Who is in hospital is not reminded of a form; texts rest until the day given.",
+        in_a_pause,
+    ),
     Invariant(
         "At most one text a day",
         "A resend loop whose next attempt lay beyond the end date: 96 attempts to one person.",

@@ -186,7 +186,7 @@ def _waiting(connection: Connection, subjects: set[str]) -> dict[str, int]:
         .group_by(message.c.subject)
     )
     known = facts.facts_of(connection, subjects)
-    counts = {subject: count for subject, count in connection.execute(planned).tuples()}
+    counts = dict(connection.execute(planned).tuples())
     return {subject: counts.get(subject, 0) for subject in subjects if known[subject].ended is not None}
 
 
