@@ -91,8 +91,8 @@ class Verbs:
         with writing(self.stage.house.engine) as connection:
             opened = links.opened_for_writing(connection, links.hash_of(visitor.token), now)
             if opened is not None:
-                denied = {"number": True, "by": SHARED_PHONE, "now": now}
-                patients.deny(connection, self.stage.house.protocol, opened.subject, **denied)
+                subject, protocol = opened.subject, self.stage.house.protocol
+                patients.deny(connection, protocol, subject, number=True, by=SHARED_PHONE, now=now)
 
     def receipt(self, receipt: Receipt, now: datetime) -> None:
         with writing(self.stage.house.engine) as connection:

@@ -274,7 +274,7 @@ AT_EVERY_STEP: tuple[Invariant, ...] = (
     ),
     Invariant(
         "No text in a pause",
-        "Who is in hospital is not reminded of a form; texts rest until the day given.",
+        "Who is in hospital is not reminded; texts rest until the day given.",
         in_a_pause,
     ),
     Invariant(

@@ -34,7 +34,9 @@ class Imagined(Settings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        **_others: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
 
@@ -59,12 +61,12 @@ def throw_away_house(trial: Path, *, server: str | None = None) -> Iterator[Hous
 
 def _imagined(**given: Any) -> Settings:
     return Imagined(
-        secret_key=secrets.token_urlsafe(48),  # type: ignore[arg-type]
-        contact_keys=[Fernet.generate_key().decode()],  # type: ignore[list-item]
+        secret_key=secrets.token_urlsafe(48),
+        contact_keys=[Fernet.generate_key().decode()],
         public_url=ADDRESS,
         carrier="twilio",  # so that its webhooks are signed and heard; no text goes there
         twilio_account_sid="AC" + "0" * 32,
-        twilio_auth_token=secrets.token_urlsafe(24),  # type: ignore[arg-type]
+        twilio_auth_token=secrets.token_urlsafe(24),
         twilio_sender="rehearsal",
         twilio_base_url="http://127.0.0.1:9",  # nobody listens there
         **given,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
+from typing import Any
 
 from analysis.simulation import SimulatedTrial
 from epro.acts.answers import Said
@@ -46,7 +47,8 @@ def _of_instrument(
     if instrument.id == SIMULATED:
         yield from simulated.said(source, visit).items()
         return
-    burden = 1 - float(simulated.truth.at[(source, visit), "QL"]) / 100
+    health: Any = simulated.truth.at[(source, visit), "QL"]
+    burden = 1 - float(health) / 100
     drawn = chance.of("answers", instrument.id, source, visit)
     for item in instrument.items:
         yield item.code, _option(instrument, item.code, burden, drawn)

@@ -72,7 +72,7 @@ def _of_part(kind: Any, value: Any) -> Iterator[str]:
 def _is_in(character: str, member: tuple[Any, Any]) -> bool:
     kind, value = member
     if kind is kinds.LITERAL:
-        return ord(character) == value
+        return bool(ord(character) == value)
     if kind is kinds.RANGE:
         return bool(value[0] <= ord(character) <= value[1])
     classes = {kinds.CATEGORY_DIGIT: str.isdigit, kinds.CATEGORY_WORD: str.isalnum}

@@ -16,10 +16,10 @@ from sqlalchemy import Connection, Engine, func, select
 from epro.rehearsal.carrier import Handed, RehearsalCarrier
 from epro.rehearsal.invariants import Invariant, Left, News, Record, Saved, Told, breaches
 from epro.rehearsal.stage import Kept, Stage
-from epro.rehearsal.whole import Whole, whole_breaches
+from epro.rehearsal.whole import Whole, WholeInvariant, whole_breaches
 from epro.store import facts
 from epro.store.database import reading
-from epro.store.models import Answer, Assessment, Contact, Form, Link, Patient, PatientEvent
+from epro.store.models import Answer, Assessment, Contact, Form, Link, PatientEvent
 from epro.versions import Version, versions_of
 from scheduler.tables import attempt, message
 
@@ -67,10 +67,9 @@ class Watching:
 
     def _look_at_everything(self, connection: Connection, now: datetime) -> None:
         whole = Whole(connection, self.stage.house, self.carrier, self.stage.diary, now)
-        for invariant, sentence in whole_breaches(whole):
-            self.breaches.append(Breach(invariant.name, invariant.story, now, sentence))
+        self._note(now, whole_breaches(whole))
 
-    def _note(self, now: datetime, found: Iterable[tuple[Invariant, str]]) -> None:
+    def _note(self, now: datetime, found: Iterable[tuple[Invariant | WholeInvariant, str]]) -> None:
         for invariant, sentence in found:
             if len(self.breaches) < MOST_BREACHES:
                 self.breaches.append(Breach(invariant.name, invariant.story, now, sentence))
@@ -186,8 +185,5 @@ def _waiting(connection: Connection, subjects: set[str]) -> dict[str, int]:
         .group_by(message.c.subject)
     )
     known = facts.facts_of(connection, subjects)
-    counts = dict(connection.execute(planned).tuples())
+    counts = {row[0]: row[1] for row in connection.execute(planned)}
     return {subject: counts.get(subject, 0) for subject in subjects if known[subject].ended is not None}
-
-
-__all__ = ["Breach", "Patient", "Watching"]
