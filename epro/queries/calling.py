@@ -6,7 +6,7 @@ raised an alert. Ranked by the window that closes first, then baselines, then mi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from epro.queries.reach import WHY_UNREACHABLE, Sending
 from epro.queries.worklist import Row, Worklist
 from epro.queries.written import Written
 from epro.refusals import N_
-from epro.store.facts import Facts, Happened
+from epro.store.facts import Happened
 from scheduler import arrows
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -33,12 +33,19 @@ class Call:
     replies: tuple[Written, ...]
     alerts: tuple[Alert, ...]
     last_call: Happened | None = None
+    rests: bool = False  # her texts rest until a day
 
     @property
     def is_for_a_person(self) -> bool:
         """Whether no text will do: nobody is reached by waiting for the next one."""
         waits_for_check = self.unreachable and arrows.UNKNOWN in self.unreachable
         return bool((self.unreachable and not waits_for_check) or self.replies or self.alerts)
+
+    @property
+    def is_for_today(self) -> bool:
+        """Whether somebody must call: no text will do, or none is left to go for a form that is late."""
+        no_text_left = self.overdue and not self.rests and self.sending.next_at is None
+        return self.is_for_a_person or no_text_left
 
     @property
     def sending(self) -> Sending:
@@ -62,7 +69,8 @@ def calls(lists: Worklist, replies: Sequence[Written], alerts: Sequence[Alert]) 
         key = _first_of(found, alert.subject)
         there = found.get(key) or _without_form(alert.subject, alert.site)
         found[key] = replace(there, alerts=(*there.alerts, alert))
-    return sorted(_with_last_calls(found.values(), lists.known), key=_rank)
+    known = (_with_facts(call, lists) for call in found.values())
+    return sorted(known, key=_rank)
 
 
 def reasons(call: Call) -> list[tuple[str, Mapping[str, object]]]:
@@ -98,5 +106,6 @@ def _without_form(subject: str, site: str) -> Call:
     return Call(subject, site, None, False, (), (), ())
 
 
-def _with_last_calls(found: Iterable[Call], known: Mapping[str, Facts]) -> list[Call]:
-    return [replace(call, last_call=known[call.subject].last_call) if call.subject in known else call for call in found]
+def _with_facts(call: Call, lists: Worklist) -> Call:
+    known = lists.known.get(call.subject)
+    return replace(call, last_call=known.last_call if known else None, rests=call.subject in lists.paused)

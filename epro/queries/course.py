@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from sqlalchemy import Connection, select
 
 from epro.protocol import RANDOMISATION, Protocol
 from epro.queries.timeline import Timeline
 from epro.store.models import Audit
+from epro.store.planned import INSTANT
 from scheduler import arrows, ledger
 
 OPENS, CLOSES, STARTED, COMPLETED, TEXT, RECEIPT, RECORDED, ACT = (
@@ -74,7 +75,7 @@ def course(connection: Connection, protocol: Protocol, shown: Timeline, now: dat
 def _of_visits(shown: Timeline, protocol: Protocol) -> Iterator[Moment]:
     for visit in shown.visits:
         yield _moment(visit.opens_at, protocol, OPENS, visit.code, visit=visit.code)
-        closes = visit.closes_at - timedelta(microseconds=1)  # on its last day
+        closes = visit.closes_at - INSTANT  # on its last day
         yield _moment(closes, protocol, CLOSES, visit.state, visit=visit.code)
         if visit.started_at:
             yield _moment(visit.started_at, protocol, STARTED, visit.code, visit=visit.code)

@@ -22,11 +22,11 @@ from epro.queries.reach import MISCARRIED, Sending, sending_of, why_unreachable
 from epro.store import facts
 from epro.store.facts import Facts
 from epro.store.models import Assessment, Contact, Patient, PatientEvent
+from epro.store.planned import INSTANT
 from scheduler import arrows
 from scheduler.tables import attempt, message
 
 LATELY = SOON = timedelta(days=14)
-INSTANT = timedelta(microseconds=1)
 MOST = 100
 MOST_IN_DOUBT = 300  # patients of whom it is looked at more closely whether a text reaches them
 DOUBTFUL = (
