@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,17 @@ def disagreements(document: Document, sections: Sections) -> Iterator[Fault]:
         if stratum not in sections.strata:
             strata = f"The strata are {', '.join(sections.strata)}."
             yield document.fault(("analysis", "strata", position), f"no stratum is called {stratum!r}", strata)
+    codes: dict[str, Iterable[str]] = {
+        "arm": sections.arms,
+        "site": sections.sites,
+        "language": sections.trial.languages,
+    }
+    codes |= {code: stratum.levels for code, stratum in sections.strata.items()}
+    for column, aliases in sections.imports.items():
+        for alias, code in aliases.items():
+            if code not in list(codes.get(column, [code])):
+                cure = f"It may be {', '.join(codes[column])}."
+                yield document.fault(("imports", column, alias), f"{column} cannot be {code!r}", cure)
 
 
 def missing_for_schedule(

@@ -118,6 +118,7 @@ class Sections(Section):
     eligibility: Eligibility
     wording: dict[str, Text]
     cost: Cost | None = None
+    imports: dict[str, dict[str, Text]] = {}  # column of a file: as the trial office writes it: code
     alerts: Alerts | None = None
 
 
@@ -152,6 +153,11 @@ class Protocol:
     @property
     def eligibility(self) -> Eligibility:
         return self.sections.eligibility
+
+    @property
+    def aliases(self) -> Mapping[str, Mapping[str, str]]:
+        """How the trial office's files write a code, by column."""
+        return self.sections.imports
 
     @property
     def analysis(self) -> Mapping[str, Any]:

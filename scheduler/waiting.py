@@ -29,7 +29,7 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A nurse asked at this instant that a visit's text goes once more. It is a step of its own, the last of its day."""
+    """A nurse asked at this instant that a visit's text goes once more: a step of its own, the last of its day."""
 
     visit: str
     at: datetime

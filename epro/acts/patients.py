@@ -63,16 +63,18 @@ def enrol(
             _keep_address(opened, cipher, asked.subject, EMAIL, parse_email(asked.email))
         if asked.second_step:
             identity_step.keep(opened, cipher, asked.subject, protocol.trial.identity_step, asked.second_step)
-        if asked.randomised_on and asked.arm:
+        if asked.randomised_on:
             happened(opened, asked.subject, RANDOMISATION, asked.randomised_on)
+        if asked.arm:
             opened.insert(Allocation, subject=asked.subject, arm=asked.arm)
         return replan(connection, protocol, asked.subject, entry=opened, now=now)
 
 
 def randomise(
-    connection: Connection, protocol: Protocol, subject: str, *, on: date, arm: str, by: Actor, now: datetime
+    connection: Connection, protocol: Protocol, subject: str, *, on: date, arm: str | None, by: Actor, now: datetime
 ) -> Changes:
-    """Give a registered patient arm and date. Raises Refusal when she has them already or they make no sense."""
+    """Give a registered patient her date, and her arm where it is known. Raises Refusal when she has them already or
+    they make no sense."""
     known = known_patient(connection, subject)
     wrongs = list(wrong_allocation(protocol, known.events[CONSENT].on, on, arm, now))
     if RANDOMISATION in known.events:
@@ -81,7 +83,8 @@ def randomise(
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action="patient randomised", by=by, at=now) as opened:
         happened(opened, subject, RANDOMISATION, on)
-        opened.insert(Allocation, subject=subject, arm=arm)
+        if arm is not None:
+            opened.insert(Allocation, subject=subject, arm=arm)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 

@@ -28,6 +28,7 @@ ROLES_WITH: dict[str, frozenset[str]] = {
     "completion.read": CARE | {MONITOR, ANALYST, TRIAL_OFFICE, ADMINISTRATOR},  # counts alone
     "patients.read": CARE | {MONITOR, TRIAL_OFFICE},
     "patients.enrol": CARE | {TRIAL_OFFICE},
+    "files.import": frozenset({TRIAL_OFFICE}),
     "patients.randomise": CARE | {TRIAL_OFFICE},
     "patients.record": CARE,  # what happened to her
     "patients.reach": CARE,  # her number and her permission
