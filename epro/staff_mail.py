@@ -13,6 +13,7 @@ from datetime import datetime, time, timedelta
 from sqlalchemy import Connection
 
 from epro.acts import alerts, tokens, users
+from epro.acts.sessions import hash_of
 from epro.acts.users import AT_OWN_SITES, Account
 from epro.house import House
 from epro.queries.alerts import Alert, open_alerts
@@ -87,7 +88,7 @@ def _send_each(house: House, mails: Carrier, due: Collection[Mail], now: datetim
 
 
 def _token(mail: Mail) -> str:
-    return tokens.hash_of(mail.key)[:32]
+    return hash_of(mail.key)[:32]
 
 
 def _calls_of_today(connection: Connection, house: House, staff: Collection[Account], now: datetime) -> Iterator[Mail]:

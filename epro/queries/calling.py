@@ -18,6 +18,7 @@ from epro.refusals import N_
 from epro.store.facts import Happened
 from scheduler import arrows
 
+Key = tuple[str, str | None]  # subject, and the visit whose form waits
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -54,7 +55,8 @@ class Call:
 
 def calls(lists: Worklist, replies: Sequence[Written], alerts: Sequence[Alert]) -> list[Call]:
     """The list, ranked. known patients bring their last call along."""
-    found: dict[tuple[str, str | None], Call] = {}
+    found: dict[Key, Call] = {}
+    key: Key
     for row in lists.overdue:
         found[row.subject, row.visit] = Call(row.subject, row.site, row, True, (), (), ())
     for one in lists.unreachable:
@@ -96,7 +98,7 @@ def _rank(call: Call) -> tuple[datetime, bool, int, bool, str]:
     return call.form.closes_at, not call.form.baseline, -call.form.misses, not asked, call.subject
 
 
-def _first_of(found: Mapping[tuple[str, str | None], Call], subject: str) -> tuple[str, str | None]:
+def _first_of(found: Mapping[Key, Call], subject: str) -> Key:
     """The line of a patient whose window closes first; a line of her own without a form where she has none."""
     hers = [(call.form.closes_at, key) for key, call in found.items() if call.subject == subject and call.form]
     return min(hers)[1] if hers else (subject, None)

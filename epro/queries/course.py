@@ -96,8 +96,8 @@ def _of_texts(connection: Connection, shown: Timeline, protocol: Protocol) -> It
 
 def _recorded(shown: Timeline) -> Iterator[Moment]:
     for one in shown.recorded:
-        known = {"detail": one.reason, "by": one.by, "value": one.value}
-        yield Moment(one.happened_on, None, one.reported_at, RECORDED, one.kind, **known)
+        at, kind = one.reported_at, one.kind
+        yield Moment(one.happened_on, None, at, RECORDED, kind, detail=one.reason, by=one.by, value=one.value)
 
 
 def _acts(connection: Connection, shown: Timeline, protocol: Protocol) -> Iterator[Moment]:

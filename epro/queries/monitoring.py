@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
 from epro.protocol import RANDOMISATION, Protocol
 from epro.queries.answered import has_an_answer
@@ -95,7 +95,8 @@ def completion(
         Assessment.completed_at.is_(None), Assessment.started_at.is_(None), Assessment.closes_at <= Patient.enrolled_at
     )
     randomised = exists().where(PatientEvent.subject == Patient.subject, PatientEvent.kind == RANDOMISATION)
-    here = [] if sites is None else [Patient.site.in_(sites)]
+    here: list[ColumnElement[bool]] = []
+    here += [] if sites is None else [Patient.site.in_(sites)]
     here += [] if visit is None else [Assessment.visit == visit]
     forms = (
         select(

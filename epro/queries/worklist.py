@@ -98,7 +98,7 @@ def worklist(
         *([] if sites is None else [Patient.site.in_(sites)]),
         *([] if visit is None else [Assessment.visit == visit]),
     ]
-    waits, done = _waits(now), Assessment.completed_at > now - LATELY
+    waits, done = _waits(protocol, now), Assessment.completed_at > now - LATELY
     is_open = Assessment.opens_at <= now
     late, not_late = (Assessment.due_on < today), (Assessment.due_on >= today)
     found = {
@@ -122,13 +122,14 @@ def worklist(
     )
 
 
-def _waits(now: datetime) -> ColumnElement[bool]:
-    """That an answer is awaited now or soon."""
+def _waits(protocol: Protocol, now: datetime) -> ColumnElement[bool]:
+    """That an answer is awaited now or soon. The second bound of the window is implied, and spares a search of it."""
     return and_(
         Assessment.completed_at.is_(None),
         Assessment.reason.is_(None),
         Assessment.expected.is_(True),
         Assessment.closes_at > now,
+        Assessment.closes_at <= now + SOON + protocol.longest_window,
         Assessment.opens_at <= now + SOON,
         ~facts.has_ended(),
     )

@@ -52,7 +52,8 @@ def test_an_address_ends_with_the_next_one_when_she_ends_it_and_with_her_account
 
     third = address(nurse)
     with writing(house.engine) as connection:
-        users.disable(connection, nurse.email, by=NURSE, now=house.clock())
+        [hers] = [one.id for one in users.accounts(connection) if one.email == nurse.email]
+        users.disable(connection, hers, by=NURSE, now=house.clock())
     assert feed(browser, third).status_code == 404
 
 
