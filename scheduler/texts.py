@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scheduler.planning import ON_REQUEST
+from scheduler.messages import ON_REQUEST
 
 if TYPE_CHECKING:
     from scheduler.schedule import Schedule

@@ -14,12 +14,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from epro.acts.replanning import replan
+from epro.acts.replanning import replan_all
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
 from epro.store.audit import TRIAL_CHAIN, Actor, Entry, entry
 from epro.store.contacts import Cipher
-from epro.store.models import Contact, Link, Patient, Restored
+from epro.store.models import Contact, Link, Restored
 from scheduler import restoring
 from scheduler.ports import CHANNELS, EMAIL, CannotTell, Listed
 
@@ -86,7 +86,7 @@ def settle(
         settled = _place(connection, cipher, listed)
         if settled.all_placed:
             _give_up(connection, row, could_tell=True)
-            _let_go(connection, protocol, opened, now)
+            _let_go(connection, opened, now)
     return settled
 
 
@@ -102,7 +102,7 @@ def release(
         raise Refusal([Wrong("", N_("This database was not restored from a backup, or that has been settled."))])
     with entry(connection, chain=TRIAL_CHAIN, action="restore released", by=by, at=now, reason=reason) as opened:
         untold = _give_up(connection, row, could_tell)
-        _let_go(connection, protocol, opened, now)
+        _let_go(connection, opened, now)
     return untold
 
 
@@ -134,10 +134,9 @@ def _subjects(connection: Connection, cipher: Cipher, text: Listed) -> list[str]
     return by_link or list(connection.execute(select(Contact.subject).where(here).distinct()).scalars())
 
 
-def _let_go(connection: Connection, protocol: Protocol, opened: Entry, now: datetime) -> None:
+def _let_go(connection: Connection, opened: Entry, now: datetime) -> None:
     """Sending is on: every patient is planned anew, from what is now known to have left."""
     waiting = select(Restored.id).where(Restored.released_at.is_(None))
     for id in connection.execute(waiting).scalars().all():
         opened.update(Restored, id, released_at=now)
-    for subject in connection.execute(select(Patient.subject).order_by(Patient.subject)).scalars().all():
-        replan(connection, protocol, subject, entry=opened, now=now)
+    replan_all(connection, entry=opened, now=now)

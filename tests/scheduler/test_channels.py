@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 import scheduler
 from scheduler.carriers.by_channel import ByChannel
 from scheduler.dispatch import tick
-from scheduler.planning import Message, Sent, Status
+from scheduler.messages import Message, Sent, Status
 from scheduler.ports import Accepted, CannotTell, Letter, Refused, Trace, Unknown
 from scheduler.reconciling import reconcile
 from scheduler.schedule import Schedule

@@ -18,7 +18,7 @@ from epro.web.desk.gate import may, pages
 from epro.web.house import house
 from epro.web.house import now as this_moment
 from scheduler import arrows
-from scheduler.planning import ON_REQUEST
+from scheduler.messages import ON_REQUEST
 
 STATES = {
     assessments.NOT_DUE: N_("not yet open"),
