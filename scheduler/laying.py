@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from scheduler.hours import MIDNIGHT, MOMENTS, QuietHours, after_quiet, instant_of, on_workday
-from scheduler.messages import ON_REQUEST, Message, Status
+from scheduler.messages import AGAIN, ON_REQUEST, Message, Status
 from scheduler.ports import SMS
 from scheduler.waiting import day_to_leave
 
@@ -24,15 +24,31 @@ INSTANT = timedelta(microseconds=1)  # the step of our instants: "up to and incl
 A_DAY = timedelta(days=1)
 
 
-def steps_of(visit: Visit, schedule: Schedule, zone: str, later_on: date | None) -> Sequence[Step]:
-    """The rungs of the ladder, in the order of their days, and in its place the one she asked for, if it fits."""
-    steps = schedule.ladder.steps
-    if later_on is None:
-        return steps
-    asked = steps[-1].model_copy(update={"code": ON_REQUEST, "day": (later_on - visit.due_on).days, "channel": SMS})
-    if laid("", 0, visit, asked, SMS, schedule, zone).send_at is None:
-        return steps
-    return sorted([*steps, asked], key=lambda step: (step.day, step.time))
+def steps_of(visit: Visit, schedule: Schedule, zone: str, status: Status) -> Sequence[Step]:
+    """The rungs of the ladder in the order of their days, and among them those that she or her nurse asked for.
+
+    What a nurse sends again is the last of its day, so that it stands for every other text of that day.
+    """
+    rungs = schedule.ladder.steps
+    if status.later_on is None and not status.again:
+        return rungs
+    asked: list[Step] = []
+    if status.later_on is not None:
+        later = {"code": ON_REQUEST, "day": (status.later_on - visit.due_on).days, "channel": SMS}
+        asked += _if_it_fits(rungs[-1].model_copy(update=later), visit, schedule, zone)
+    for n, at in enumerate((one.at for one in status.again if one.visit == visit.code), start=1):
+        local = at.astimezone(ZoneInfo(zone))
+        on_day = {"day": (local.date() - visit.due_on).days, "time": local.time(), "channel": SMS}
+        asked += _if_it_fits(rungs[-1].model_copy(update={"code": f"{AGAIN}-{n}", **on_day}), visit, schedule, zone)
+    return (
+        sorted([*rungs, *asked], key=lambda step: (step.day, step.code.startswith(AGAIN), step.time))
+        if asked
+        else rungs
+    )
+
+
+def _if_it_fits(step: Step, visit: Visit, schedule: Schedule, zone: str) -> list[Step]:
+    return [] if laid("", 0, visit, step, SMS, schedule, zone).send_at is None else [step]
 
 
 def channel_of(step: Step, schedule: Schedule, channels: frozenset[str]) -> str:

@@ -9,13 +9,14 @@ from typing import Literal, NamedTuple
 from scheduler.hours import QuietHours
 from scheduler.ports import CHANNELS
 from scheduler.visits import Visit
-from scheduler.waiting import Pause, Sign
+from scheduler.waiting import Again, Pause, Sign
 
 Action = Literal[
     "send", "send_late", "not_sendable", "expired", "superseded", "already_sent", "cancelled", "sent_after_event"
 ]
 TO_SEND = ("send", "send_late")
 ON_REQUEST = "on-request"  # the step that a patient asks for
+AGAIN = "again"  # the step that a nurse asks for: again-1, again-2 and so on of one visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Status:
     completed: visits that are answered, for which nothing more is sent. ended_on: the day of death or withdrawal, the
     earlier of them; ended_reported_at: when the first of them was made known. channels: those that may be used now and
     reach her; empty without permission, without an address, or after a STOP. later_on: the day for which she asked to
-    be reminded once more, of the visit that is open then. pauses, signs: see `scheduler.waiting`.
+    be reminded once more, of the visit that is open then. again: what a nurse asked to be sent again, the oldest first.
+    pauses, signs: see `scheduler.waiting`.
     """
 
     completed: frozenset[str] = frozenset()
@@ -35,6 +37,7 @@ class Status:
     later_on: date | None = None
     pauses: tuple[Pause, ...] = ()
     signs: tuple[Sign, ...] = ()
+    again: tuple[Again, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +82,8 @@ class Plan:
     subject: str
     visits: tuple[Visit, ...]
     messages: tuple[Message, ...]
+
+
+def was_asked_for(step: str) -> bool:
+    """Whether a step is none of the ladder's own, but one that the patient or her nurse asked for."""
+    return step == ON_REQUEST or step.startswith(f"{AGAIN}-")

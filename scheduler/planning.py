@@ -62,7 +62,7 @@ def _ladder(
     """The texts of one visit, the last step first judged, so that each knows whether a later one is due."""
     later_is_due = False
     found: list[Message] = []
-    for position, step in reversed(list(enumerate(steps_of(visit, schedule, zone, status.later_on)))):
+    for position, step in reversed(list(enumerate(steps_of(visit, schedule, zone, status)))):
         channel = channel_of(step, schedule, status.channels)
         of_step = f"{subject}/{visit.code}/{step.code}"
         base, sent = f"{of_step}/{channel}", past.sent.get(of_step)

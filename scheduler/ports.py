@@ -151,7 +151,10 @@ class Writer(Protocol):
         ...
 
     def settled(self, connection: Connection, message: Claimed, outcome: Outcome, now: datetime) -> None:
-        """What the outcome teaches about the patient, in the transaction that records it."""
+        """What the outcome teaches about the patient, in the transaction that records it.
+
+        Not asked of one that was accepted, which teaches nothing.
+        """
         ...
 
 
