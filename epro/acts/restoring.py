@@ -1,8 +1,9 @@
 """The database came back from a backup: nothing is sent until the carrier, or a person, has said what left since then.
 
-`restored` marks it. `settle` asks the carrier and records what it names as left; when every text has found its place,
-sending is on again. Where the carrier cannot tell, or names a text that has no place, a person looks and calls
-`release`: what was due in between is then never sent by itself, and stands on the desk as a call to make.
+`restored` marks it. `settle` asks the carrier, obeys what patients have written since (a STOP that the backup does not
+hold), and records what left; when every text has found its place, sending is on again. Where the carrier cannot tell,
+or names a text that has no place, a person looks and calls `release`: what was due in between is then never sent by
+itself, and stands on the desk as a call to make.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from epro.acts.replanning import replan_all
+from epro.acts.replies import Incoming, keep
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
 from epro.store.audit import TRIAL_CHAIN, Actor, Entry, entry
 from epro.store.contacts import Cipher
 from epro.store.models import Contact, Link, Restored
 from scheduler import restoring
-from scheduler.ports import CHANNELS, EMAIL, CannotTell, Listed
+from scheduler.ports import CHANNELS, EMAIL, CannotTell, Listed, Received
 
 
 class SendingIsOff(RuntimeError):
@@ -69,19 +71,23 @@ def settle(
     protocol: Protocol,
     cipher: Cipher,
     listed: Sequence[Listed] | CannotTell,
+    received: Sequence[Received] | CannotTell,
     *,
     by: Actor,
     now: datetime,
 ) -> Settled:
-    """Record what the carrier names as left, and let texts go again when all of it has its place.
+    """Record what the carrier names as left and as come in, and let texts go again when all that left has its place.
 
-    listed: what the carrier took since the backup. Raises Refusal where no restore waits to be settled.
+    listed, received: what the carrier took since the backup, from us and from patients. What patients wrote is kept
+    and obeyed as when it came; they were answered then. Raises Refusal where no restore waits to be settled.
     """
     row = unsettled(connection)
     if row is None:
         raise Refusal([Wrong("", N_("This database was not restored from a backup, or that has been settled."))])
-    if isinstance(listed, CannotTell):
+    if isinstance(listed, CannotTell) or isinstance(received, CannotTell):
         return Settled(0, (), (), could_tell=False)
+    for text in received:
+        keep(connection, protocol, cipher, Incoming(text.ref, text.sender, text.body), now)
     with entry(connection, chain=TRIAL_CHAIN, action="restore looked into", by=by, at=now) as opened:
         settled = _place(connection, cipher, listed)
         if settled.all_placed:
