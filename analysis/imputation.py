@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from analysis import mmrm
 from analysis.intervals import CONFIDENCE, tested, with_bounds
+from analysis.mmrm.leaving import Leaving
 from analysis.results import Account, BadInput, CannotEstimate, Result, require, rows_of
 
 Numbers = NDArray[np.float64]
@@ -106,10 +107,11 @@ def estimate(
     table = _Table.of(data, outcome, reference, list(covariates))
     steps = sorted({0.0, *map(float, deltas)}) if len(deltas) else []
     task = _Task(tuple(strategies), tuple(steps), covariance, table.arms, table.visits, table.covariates)
-    whole = task.estimates(table)
+    model = task.modelled(table)
+    whole = task.estimates(table, model.of_all())
     rows = range(len(table.arm))
-    replicates = Parallel(n_jobs=jobs)(delayed(task.estimates)(table.without(row)) for row in rows)
-    values = np.array([estimates.values for estimates in replicates])
+    replicates = Parallel(n_jobs=jobs)(delayed(task.without)(table, model, row) for row in rows)
+    values = np.array(replicates)
     n = len(values)
     se = np.sqrt((n - 1) / n * ((values - values.mean(axis=0)) ** 2).sum(axis=0))
     found = with_bounds(pd.DataFrame({"estimate": whole.values, "se": se}, index=whole.index))
@@ -121,7 +123,7 @@ def estimate(
         tipping=_part(compared, "tipping", ["visit", "arms", "to reference", "to others"]) if steps else None,
         counts=table.counts(),
         n=n,
-        structure=whole.structure,
+        structure=model.structure,
     )
 
 
@@ -220,7 +222,36 @@ def _check(data: pd.DataFrame, outcome: str, covariates: list[str]) -> None:
 class _Estimates:
     index: list[tuple[Any, ...]]
     values: Numbers
+
+
+@dataclass(frozen=True, eq=False)
+class _Means:
+    """own, referred: (n, m) means in the own and in the reference arm. sigma: (m, m) the covariance of visits."""
+
+    own: Numbers
+    referred: Numbers
+    sigma: Numbers
+
+
+@dataclass(frozen=True, eq=False)
+class _Modelled:
+    """The model of repeated measures. own, referred: (n, m, p) designs in the own and in the reference arm."""
+
+    own: Numbers
+    referred: Numbers
+    coefficients: Numbers
+    sigma: Numbers
+    leaving: Leaving
     structure: str
+
+    def of_all(self) -> _Means:
+        return _Means(self.own @ self.coefficients, self.referred @ self.coefficients, self.sigma)
+
+    def without(self, row: int, y: Numbers) -> _Means:
+        """Of the other patients, by the model of their rows alone."""
+        coefficients, sigma = self.leaving.without(self.own[row], y)
+        own, referred = (np.delete(each, row, axis=0) @ coefficients for each in (self.own, self.referred))
+        return _Means(own, referred, sigma)
 
 
 @dataclass(frozen=True)
@@ -234,27 +265,29 @@ class _Task:
     visits: tuple[Any, ...]
     covariates: tuple[str, ...]
 
-    def estimates(self, table: _Table) -> _Estimates:
-        own, referred, sigma, structure = self._modelled(table)
+    def without(self, table: _Table, model: _Modelled, row: int) -> Numbers:
+        return self.estimates(table.without(row), model.without(row, table.y[row])).values
+
+    def estimates(self, table: _Table, means: _Means) -> _Estimates:
         index: list[tuple[Any, ...]] = []
         values: list[float] = []
         for strategy in self.strategies:
-            mean = _moved(strategy, own, referred, table)
-            filled = _filled(table.y, mean, sigma)
+            expected = _moved(strategy, means.own, means.referred, table)
+            filled = _filled(table.y, expected, means.sigma)
             for at, visit in enumerate(self.visits):
-                means = self._adjusted(table, filled[:, at], at)
+                adjusted = self._adjusted(table, filled[:, at], at)
                 index += [("mean", strategy, visit, arm) for arm in self.arms]
-                values += means.tolist()
+                values += adjusted.tolist()
                 pairs = combinations(range(len(self.arms)), 2)
                 for one, other in pairs:
                     index.append(("difference", strategy, visit, f"{self.arms[other]} - {self.arms[one]}"))
-                    values.append(float(means[other] - means[one]))
+                    values.append(float(adjusted[other] - adjusted[one]))
         if self.steps:
-            self._tipped(table, _filled(table.y, own, sigma), index, values)
-        return _Estimates(index, np.array(values), structure)
+            self._tipped(table, _filled(table.y, means.own, means.sigma), index, values)
+        return _Estimates(index, np.array(values))
 
-    def _modelled(self, table: _Table) -> tuple[Numbers, Numbers, Numbers, str]:
-        """(n, m) means in the own and in the reference arm, and the (m, m) covariance."""
+    def modelled(self, table: _Table) -> _Modelled:
+        """The model of all patients."""
         data = table.long()
         terms = " + ".join([*(f"x{at} * visit" for at in range(len(self.covariates))), "arm * visit"])
         model = mmrm.fit(
@@ -268,9 +301,9 @@ class _Task:
         if len(model.covariance) < len(self.visits):
             raise CannotEstimate("nobody has a score at some visit; leave it out")
         reference = data.assign(arm=pd.Categorical([self.arms[0]] * len(data), self.arms))
-        shape = table.y.shape
-        own, referred = (model.predicted(rows).to_numpy().reshape(shape) for rows in (data, reference))
-        return own, referred, model.covariance.to_numpy(), model.structure
+        own, referred = (model.matrix(rows).reshape(*table.y.shape, -1) for rows in (data, reference))
+        coefficients, sigma = model.coefficients["estimate"].to_numpy(), model.covariance.to_numpy()
+        return _Modelled(own, referred, coefficients, sigma, model.leaving(), model.structure)
 
     def _design(self, table: _Table, at: int) -> tuple[Numbers, Mask]:
         """Covariance analysis at a visit: columns of the arms, then covariates around their mean; among the living."""
