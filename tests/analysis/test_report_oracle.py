@@ -146,7 +146,7 @@ def test_nobody_is_expected_to_answer_whom_the_calendar_oracle_does_not_expect(w
     }
     randomised_on = due_on.map(lambda on: on - timedelta(days=200))
     subjects = pd.DataFrame({"subject": cases["case_id"], "arm": "control", "consented_on": randomised_on})
-    subjects = subjects.assign(randomised_on=randomised_on, **ends)
+    subjects = subjects.assign(randomised_on=randomised_on, **ends, last_alive_on=ends["died_on"].fillna(due_on))
     expected = cases["expected_response_expected"] == "yes"
     forms = pd.DataFrame({"subject": cases["case_id"], "visit": "M3", "instrument": "qlq-c30", "due_on": due_on})
     forms = forms.assign(expected=expected, state=expected.map({True: "missed", False: "excused"}))
