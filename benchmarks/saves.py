@@ -6,7 +6,6 @@ that of the web processes and of the database's. LimeSurvey 6.14 took 51.7 ms a 
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,13 +16,14 @@ from statistics import quantiles
 
 from sqlalchemy import create_engine, select, text
 
-from benchmarks.measuring import ROOT, Figure, report
+from benchmarks.measuring import ROOT, Figure, cpu_seconds, report
 from epro.store.database import open_engine, reading
 from epro.store.migrating import migrate
 from epro.store.models import Answer
 from tests import databases
 from tests.journeys.conftest import Phone, Service, serving
 
+KINDS = ("sqlite", "postgresql")
 PATIENTS, SAVES, APART, CROWDED = 200, 30, 4.0, 0.2
 ALONE = 5  # patients who answer one after the other, for the CPU of a save
 LIMESURVEY_MS = 51.7
@@ -78,22 +78,6 @@ def crowd(running: Service, tickets: list[str], apart: float) -> dict[str, list[
     return seen
 
 
-def cpu_seconds(roots: list[int]) -> float:
-    """What these processes and all their children have used."""
-    parents, used = {}, {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        pid = int(stat.parent.name)
-        parents[pid], used[pid] = int(fields[1]), sum(map(int, fields[11:15]))
-    mine = set(roots)
-    while more := {pid for pid, parent in parents.items() if parent in mine} - mine:
-        mine |= more
-    return sum(used.get(pid, 0) for pid in mine) / os.sysconf("SC_CLK_TCK")
-
-
 def lost(running: Service, kept: list[float]) -> int:
     """Saves that were acknowledged and are not there."""
     with reading(running.house.engine) as connection:
@@ -122,9 +106,10 @@ def figures(kind: str, patients: int) -> Iterator[Figure]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.saves", description=__doc__)
     parser.add_argument("--patients", type=int, default=PATIENTS)
+    parser.add_argument("--on", choices=KINDS, nargs="+", default=KINDS, help="only these databases")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a goal is missed")
     asked = parser.parse_args()
-    return max(report(list(figures(kind, asked.patients)), check=asked.check) for kind in ("sqlite", "postgresql"))
+    return max(report(list(figures(kind, asked.patients)), check=asked.check) for kind in asked.on)
 
 
 if __name__ == "__main__":

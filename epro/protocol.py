@@ -19,6 +19,7 @@ from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 import questionnaires
+from epro.alerting import Alerts
 from epro.crossreferences import disagreements, missing_for_schedule, unknown_sections, words_of_trial
 from epro.store.contacts import parse_mobile
 from epro.versions import OPTIONAL_SECTIONS, SCHEDULER_SECTIONS, Version, schedule_of
@@ -117,6 +118,8 @@ class Sections(Section):
     eligibility: Eligibility
     wording: dict[str, Text]
     cost: Cost | None = None
+    imports: dict[str, dict[str, Text]] = {}  # column of a file: as the trial office writes it: code
+    alerts: Alerts | None = None
 
 
 KNOWN_SECTIONS = (*Sections.model_fields, *SCHEDULER_SECTIONS, *OPTIONAL_SECTIONS, "analysis")
@@ -150,6 +153,11 @@ class Protocol:
     @property
     def eligibility(self) -> Eligibility:
         return self.sections.eligibility
+
+    @property
+    def aliases(self) -> Mapping[str, Mapping[str, str]]:
+        """How the trial office's files write a code, by column."""
+        return self.sections.imports
 
     @property
     def analysis(self) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from scheduler.hours import MIDNIGHT, QuietHours, after_quiet, instant_of, local
 from scheduler.instants import utc
 from scheduler.ports import CHANNELS, SMS
 from scheduler.visits import Versions, Visit, visits_of
-from scheduler.waiting import Pause, Sign, day_to_leave
+from scheduler.waiting import Again, Pause, Sign, day_to_leave
 
 if TYPE_CHECKING:
     from scheduler.schedule import Schedule, Step
@@ -30,6 +30,7 @@ Action = Literal[
 TO_SEND = ("send", "send_late")
 FIRST_VERSION = 1
 ON_REQUEST = "on-request"  # the step that a patient asks for
+AGAIN = "again"  # the step that a nurse asks for: again-1, again-2 and so on of one visit
 INSTANT = timedelta(microseconds=1)  # the step of our instants: "up to and including" as a half-open end
 
 
@@ -40,7 +41,8 @@ class Status:
     completed: visits that are answered, for which nothing more is sent. ended_on: the day of death or withdrawal, the
     earlier of them; ended_reported_at: when the first of them was made known. channels: those that may be used now and
     reach her; empty without permission, without an address, or after a STOP. later_on: the day for which she asked to
-    be reminded once more, of the visit that is open then. pauses, signs: see `scheduler.waiting`.
+    be reminded once more, of the visit that is open then. again: what a nurse asked to be sent again, the oldest first.
+    pauses, signs: see `scheduler.waiting`.
     """
 
     completed: frozenset[str] = frozenset()
@@ -50,6 +52,7 @@ class Status:
     later_on: date | None = None
     pauses: tuple[Pause, ...] = ()
     signs: tuple[Sign, ...] = ()
+    again: tuple[Again, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,11 @@ def plan(
     return Plan(subject, tuple(visits), tuple(_one_a_day(messages, past)))
 
 
+def was_asked_for(step: str) -> bool:
+    """Whether a step is none of the ladder's own, but one that the patient or her nurse asked for."""
+    return step == ON_REQUEST or step.startswith(f"{AGAIN}-")
+
+
 class Rival(Protocol):
     """A text that could leave today: a planned message, or its row."""
 
@@ -183,7 +191,7 @@ def _ladder(
     """The texts of one visit, the last step first judged, so that each knows whether a later one is due."""
     later_is_due = False
     judged: list[Message] = []
-    for position, step in reversed(list(enumerate(_steps(visit, schedule, zone, status.later_on)))):
+    for position, step in reversed(list(enumerate(_steps(visit, schedule, zone, status)))):
         channel = _channel(step, schedule, status)
         step = step if step.channel == channel else step.model_copy(update={"channel": channel})
         base = f"{subject}/{visit.code}/{step.code}/{channel}"
@@ -205,15 +213,28 @@ def _channel(step: Step, schedule: Schedule, status: Status) -> str:
     return instead if phone_fails and instead in status.channels else step.channel
 
 
-def _steps(visit: Visit, schedule: Schedule, zone: str, later_on: date | None) -> Sequence[Step]:
-    """The rungs of the ladder, in the order of their days, and in its place the one she asked for, if it fits."""
-    steps = schedule.ladder.steps
-    if later_on is None:
-        return steps
-    asked = steps[-1].model_copy(update={"code": ON_REQUEST, "day": (later_on - visit.due_on).days, "channel": SMS})
-    if _planned("", 0, visit, asked, schedule, zone).send_at is None:
-        return steps
-    return sorted([*steps, asked], key=lambda step: (step.day, step.time))
+def _steps(visit: Visit, schedule: Schedule, zone: str, status: Status) -> Sequence[Step]:
+    """The rungs of the ladder in the order of their days, and among them those that she or her nurse asked for.
+
+    What a nurse sends again is the last of its day, so that it stands for every other text of that day.
+    """
+    last = schedule.ladder.steps[-1]
+    asked: list[Step] = []
+    if status.later_on is not None:
+        later = {"code": ON_REQUEST, "day": (status.later_on - visit.due_on).days, "channel": SMS}
+        asked += _if_it_fits(last.model_copy(update=later), visit, schedule, zone)
+    for n, at in enumerate((one.at for one in status.again if one.visit == visit.code), start=1):
+        local = at.astimezone(ZoneInfo(zone))
+        on_day = {"day": (local.date() - visit.due_on).days, "time": local.time(), "channel": SMS}
+        asked += _if_it_fits(last.model_copy(update={"code": f"{AGAIN}-{n}", **on_day}), visit, schedule, zone)
+    if not asked:
+        return schedule.ladder.steps
+    steps = [*schedule.ladder.steps, *asked]
+    return sorted(steps, key=lambda step: (step.day, step.code.startswith(AGAIN), step.time))
+
+
+def _if_it_fits(step: Step, visit: Visit, schedule: Schedule, zone: str) -> list[Step]:
+    return [] if _planned("", 0, visit, step, schedule, zone).send_at is None else [step]
 
 
 def _waited(

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from epro.assessments import is_open
 from epro.refusals import N_, Refusal, Wrong
@@ -98,29 +98,39 @@ def revoke_all(connection: Connection, subject: str, *, entry: Entry, now: datet
         entry.update(Link, token_hash, revoked_at=now)
 
 
+_WHAT_A_LINK_OPENS = (
+    select(
+        Link.token_hash,
+        Link.mode,
+        Link.revoked_at,
+        Assessment.id,
+        Assessment.subject,
+        Assessment.visit,
+        Assessment.schedule_version,
+        Assessment.opens_at,
+        Assessment.closes_at,
+        Assessment.expected,
+        Assessment.started_at,
+        Assessment.completed_at,
+        Patient.site,
+        Patient.language,
+    )
+    .join(Assessment, Assessment.id == Link.assessment)
+    .join(Patient, Patient.subject == Assessment.subject)
+    .where(Link.token_hash == bindparam("link"))
+)
+_WHOSE_A_LINK_IS = (
+    select(Patient.subject)
+    .join(Assessment, Assessment.subject == Patient.subject)
+    .join(Link, Link.assessment == Assessment.id)
+    .where(Link.token_hash == bindparam("link"))
+    .with_for_update(of=Patient)
+)
+
+
 def opened(connection: Connection, token_hash: str, now: datetime) -> Opened | None:
     """What this link opens now; None when it is unknown, expired, used or revoked, and nobody can tell which."""
-    row = connection.execute(
-        select(
-            Link.token_hash,
-            Link.mode,
-            Link.revoked_at,
-            Assessment.id,
-            Assessment.subject,
-            Assessment.visit,
-            Assessment.schedule_version,
-            Assessment.opens_at,
-            Assessment.closes_at,
-            Assessment.expected,
-            Assessment.started_at,
-            Assessment.completed_at,
-            Patient.site,
-            Patient.language,
-        )
-        .join(Assessment, Assessment.id == Link.assessment)
-        .join(Patient, Patient.subject == Assessment.subject)
-        .where(Link.token_hash == token_hash)
-    ).one_or_none()
+    row = connection.execute(_WHAT_A_LINK_OPENS, {"link": token_hash}).one_or_none()
     if row is None or row.revoked_at is not None or not is_open(row, now):
         return None
     return Opened(
@@ -138,13 +148,8 @@ def opened(connection: Connection, token_hash: str, now: datetime) -> Opened | N
 
 def opened_for_writing(connection: Connection, token_hash: str, now: datetime) -> Opened | None:
     """The same, with the patient held until the end of the transaction: a second tap waits, and then sees the first."""
-    hers = (
-        select(Patient.subject)
-        .join(Assessment, Assessment.subject == Patient.subject)
-        .join(Link, Link.assessment == Assessment.id)
-        .where(Link.token_hash == token_hash)
-    )
-    connection.execute(hers.with_for_update(of=Patient))
+    if connection.dialect.name == "postgresql":  # on SQLite whoever writes is alone
+        connection.execute(_WHOSE_A_LINK_IS, {"link": token_hash})
     return opened(connection, token_hash, now)
 
 

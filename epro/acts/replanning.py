@@ -49,13 +49,14 @@ def plan_of(versions: Sequence[Version], known: Facts, history: Sequence[Sent], 
 
 def status_of(known: Facts) -> Status:
     return Status(
-        completed=known.completed,
+        completed=known.settled,
         ended_on=known.ended.on if known.ended else None,
         ended_reported_at=known.first_told_of_end_at,
         channels=known.channels,
         later_on=known.later_on,
         pauses=known.pauses,
         signs=known.signs,
+        again=known.again,
     )
 
 

@@ -7,10 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol as Shape
 
+from epro.refusals import N_
+from epro.store import facts
 from epro.store.facts import Facts
 from scheduler import arrows
 
 NO_PERMISSION, OPTED_OUT, NO_NUMBER, FAILS = "no_permission", "opted_out", "no_number", "fails"
+WHY_UNREACHABLE = {
+    NO_PERMISSION: N_("No permission for texts"),
+    OPTED_OUT: N_("Replied STOP"),
+    NO_NUMBER: N_("No phone number"),
+    facts.NOT_ME: N_("Somebody opened the link and said: this is not me"),
+    facts.WRONG_NUMBER: N_("Somebody opened the link and said: wrong number"),
+    FAILS: N_("Texts do not arrive at the number"),
+    arrows.UNDELIVERED: N_("The last text did not arrive"),
+    arrows.REFUSED: N_("The carrier refused the last text"),
+    arrows.UNKNOWN: N_("Nobody knows yet whether the last text left"),
+    arrows.GIVEN_UP: N_("Nobody can tell whether the last text left"),
+    arrows.NOT_SENDABLE: N_("No text can go before the window closes"),
+}
 MISCARRIED = frozenset({arrows.UNDELIVERED, arrows.REFUSED, arrows.UNKNOWN, arrows.GIVEN_UP})
 NOT_YET_SENT = frozenset({arrows.CLAIMED, arrows.WITHHELD})
 
@@ -82,11 +97,6 @@ def why_unreachable(patient: Facts, sending: Sending, *, started: bool) -> tuple
     if not patient.channels and any(patient.fails(channel) for channel in patient.contacts):
         return (FAILS,)
     return (arrows.NOT_SENDABLE,) if sending.impossible else ()
-
-
-def _has_no_moment(text: TextRow) -> bool:
-    """Not one that waits for a sign of life: it has its moment."""
-    return text.state == arrows.NOT_SENDABLE and text.send_at is None
 
 
 def _moment(text: TextRow) -> datetime:

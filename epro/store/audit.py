@@ -24,8 +24,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, text, update
 
+from epro.personal import PERSONAL, holds_personal_number
+from epro.refusals import Refusal, Wrong
 from epro.store import locks
-from epro.store.models import Assessment, Audit, AuditValue, Base, Form, table_of
+from epro.store.models import Assessment, Audit, AuditValue, Base, Form, ImportedFile, TrialVersion, table_of
 
 TRIAL_CHAIN = "trial"  # the chain of what belongs to no site
 ACCOUNTS_CHAIN = "accounts"  # the chain of who may sign in, and who did
@@ -42,6 +44,8 @@ UNAUDITED = {
     "second_step": {"hash"},
     "card": {"code", "code_hash"},
 }
+BY_STAFF = ("desk", "command", "import")
+WRITTEN_ELSEWHERE = (TrialVersion, ImportedFile)  # a file as it is; its cells were looked at one by one
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,9 @@ class Entry:
     values: list[dict[str, str]] = field(default_factory=list)
     owners: dict[str, set[Any]] = field(default_factory=dict)  # by subject, form or assessment: whose rows it touched
 
+    def __post_init__(self) -> None:
+        self._refuse_personal_numbers({"reason": self.reason})
+
     def insert(self, model: type[Base], **values: Any) -> Any:
         """Add one row and tell of it. Returns its primary key (a tuple when it has several columns)."""
         return self.insert_all(model, [values])[0]
@@ -79,6 +86,9 @@ class Entry:
     def insert_all(self, model: type[Base], rows: Sequence[dict[str, Any]]) -> list[Any]:
         """Add several rows in one statement and tell of each. Returns their primary keys in the same order."""
         locks.refuse_to_add(self, model, rows)
+        if model not in WRITTEN_ELSEWHERE:
+            for row in rows:
+                self._refuse_personal_numbers(row)
         table = table_of(model)
         statement = insert(table).returning(*table.primary_key.columns, sort_by_parameter_order=True)
         keys = [tuple(key) for key in self.connection.execute(statement, [{**row, "entry": self.id} for row in rows])]
@@ -103,6 +113,7 @@ class Entry:
         changed = {name: value for name, value in values.items() if before[name] != value}
         if changed:
             locks.refuse_to_change(self, model, key, changed)
+            self._refuse_personal_numbers(changed)
             self._belongs(dict(before))
             self.connection.execute(update(table).where(*here).values(**changed, entry=self.id))
             hidden = UNAUDITED.get(model.__tablename__, set())
@@ -113,6 +124,13 @@ class Entry:
     def note(self, table: str, row: str, column: str, value: Any) -> None:
         """Tell of something that stands in no row of its own."""
         self.changes.append([table, row, column, None, self._digest(value)])
+
+    def _refuse_personal_numbers(self, values: Mapping[str, Any]) -> None:
+        """Whatever staff typed, by whichever page or command: the trial does without. Raises Refusal."""
+        if self.by.channel in BY_STAFF:
+            held = [name for name, value in values.items() if isinstance(value, str) and holds_personal_number(value)]
+            if held:
+                raise Refusal([Wrong(name, PERSONAL) for name in held])
 
     def _belongs(self, row: Mapping[str, Any]) -> None:
         for owner in OWNERS:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from epro.store.audit import canonical, tell_of_a_refusal
 from epro.store.locks import LockedData
+from epro.store.turns import Turns, begin
 
 BUSY_TIMEOUT_MS = 10_000
 SQLITE_PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "recursive_triggers=ON")
@@ -57,9 +57,11 @@ def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        reading_only = connection.get_execution_options().get("reading", False)
-        connection.exec_driver_sql("BEGIN" if reading_only else "BEGIN IMMEDIATE")
+    def begin_to_read_or_write(connection: Connection) -> None:
+        if connection.get_execution_options().get("reading", False):
+            connection.exec_driver_sql("BEGIN")
+        else:
+            begin(connection, BUSY_TIMEOUT_MS / 1000)
 
 
 @contextmanager
@@ -77,12 +79,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
         raise
 
 
-_turns: WeakKeyDictionary[Engine, Lock] = WeakKeyDictionary()
+_turns: WeakKeyDictionary[Engine, Turns] = WeakKeyDictionary()
 
 
-def _turn(engine: Engine) -> AbstractContextManager[Any]:
-    """SQLite takes one writer. Those of one process queue here: one that waits inside the driver stops them all."""
-    return _turns.setdefault(engine, Lock()) if engine.dialect.name == "sqlite" else nullcontext()
+def _turn(engine: Engine) -> AbstractContextManager[None]:
+    """SQLite takes one writer; PostgreSQL sees to its own."""
+    return _turns.setdefault(engine, Turns()).turn() if engine.dialect.name == "sqlite" else nullcontext()
 
 
 @contextmanager

@@ -265,6 +265,52 @@ class Answer(Base):
     entry: Mapped[Entry]
 
 
+class ImportedFile(Base):
+    """A file of the trial office as it was brought in: its cells, contact data left out. Append only."""
+
+    __tablename__ = "imported_file"
+
+    id: Mapped[Serial]
+    kind: Mapped[str]  # patients | covariates | outcomes | adverse_events
+    sha256: Mapped[str]  # of the file itself
+    cells: Mapped[str | None] = mapped_column(Text)  # as CSV
+    rows: Mapped[int]
+    imported_at: Mapped[datetime]
+    entry: Mapped[Entry]
+
+
+class CovariateValue(Base):
+    """What the case report form says of a patient at baseline. Append only: the highest id counts."""
+
+    __tablename__ = "covariate_value"
+    __table_args__ = (Index("ix_covariate_value_subject_name", "subject", "name", "id"),)
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject]
+    name: Mapped[str]  # [analysis.covariate.NAME] of the trial file
+    value: Mapped[str]  # a number with a point for decimals, or a word
+    file: Mapped[int] = mapped_column(ForeignKey("imported_file.id"))
+    entry: Mapped[Entry]
+
+
+class AdverseEvent(Base):
+    """What the case report form says of an adverse event. Append only: of one subject, term and first day the highest
+    id counts."""
+
+    __tablename__ = "adverse_event"
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject] = mapped_column(index=True)
+    term: Mapped[str | None]
+    grade: Mapped[int]  # 1 to 5, CTCAE
+    serious: Mapped[bool | None]
+    started_on: Mapped[date]
+    ended_on: Mapped[date | None]
+    taken_back: Mapped[bool] = mapped_column(Boolean)  # the form says now that it never was
+    file: Mapped[int] = mapped_column(ForeignKey("imported_file.id"))
+    entry: Mapped[Entry]
+
+
 class Link(Base):
     """A way in for one patient to one assessment. Only the token's hash is kept."""
 

@@ -16,7 +16,7 @@ from epro.acts.misses import CARD, LINK, SECOND_STEP, Limit
 from epro.store.audit import Actor
 from epro.store.codewords import code_word_of
 from epro.store.locks import LockedData
-from epro.web import sittings
+from epro.web import patient, sittings
 from epro.web.house import house, now, reading, writing
 from epro.web.inlined import pack
 from epro.web.languages import asked_for, language, speak
@@ -25,6 +25,7 @@ from epro.web.patient import Page, closed, nurse_of
 pages = Blueprint("arriving", __name__)
 
 WRONG_NUMBER = "wrong_number"
+WHOLE = "whole"
 
 
 @pages.get("/p/<token>")
@@ -35,7 +36,10 @@ def start(token: str) -> Page:
 
 @pages.post("/p/<token>")
 def begin(token: str) -> Page:
-    """1. Is the link alive? 2. Is she who she says? 3. The forms are made, and this browser sits down with the link."""
+    """1. Is the link alive? 2. Is she who she says? 3. The forms are made, and this browser sits down with the link.
+
+    A page with scripts gets the form at once (`whole`), and takes the token out of its address; another is sent there.
+    """
     opened = _opened(token)
     if opened is None:
         return _missed(LINK)
@@ -50,7 +54,7 @@ def begin(token: str) -> Page:
             connection, house().protocol, held, language=language(), who=request.form.get("who"), now=now()
         )
     sittings.begin(held, asked_in, now(), speaks=asked_for() or asked_in, may_read=_asks_more(held))
-    return redirect(url_for("patient.form"), 303)
+    return patient.form() if WHOLE in request.form else redirect(url_for("patient.form"), 303)
 
 
 @pages.get("/p/<token>/not-me")
@@ -87,7 +91,9 @@ def enter() -> Page:
     _slow_down(CARD)
     with writing() as connection:
         token = cards.open_by_code(connection, house().cipher, request.form.get("code", ""), now=now())
-    return _missed(CARD) if token is None else redirect(url_for("arriving.start", token=token), 303)
+    return (
+        _missed(CARD) if token is None else redirect(url_for("arriving.start", token=token, language=asked_for()), 303)
+    )
 
 
 @pages.get("/accessibility")

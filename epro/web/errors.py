@@ -12,7 +12,9 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from werkzeug.exceptions import HTTPException
 
 from epro.logs import place_of
+from epro.refusals import Refusal
 from epro.store import database
+from epro.web.refusing import in_words
 
 RETRY_SECONDS = "10"
 
@@ -21,6 +23,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     for unavailable in (OperationalError, InterfaceError, PoolExhausted):
         app.register_error_handler(unavailable, _database_error)
+    app.register_error_handler(Refusal, _refused)
     app.register_error_handler(Exception, _unforeseen)
 
 
@@ -51,6 +54,11 @@ def _database_error(error: Exception) -> tuple[str, int, dict[str, str]]:
     current_app.logger.error("database: %s", words, extra={"request": g.get("request_id")})
     said = gettext("Nothing was saved just now. Go back and try again in a moment.")
     return *_page(said, 503), {"Retry-After": RETRY_SECONDS}
+
+
+def _refused(refusal: Refusal) -> tuple[str, int]:
+    """What no page says beside its own field."""
+    return _page(" ".join(in_words(wrong) for wrong in refusal.wrongs), 422)
 
 
 def _unforeseen(error: Exception) -> tuple[str, int]:

@@ -16,7 +16,7 @@ from flask import Response, request
 from markupsafe import Markup
 
 STATIC = Path(__file__).parent / "static"
-STYLE, SCRIPT = "patient.css", "phone.js"
+STYLE, SCRIPTS = "patient.css", ("start.js", "phone.js")
 PACKED_FROM_BYTES = 600  # below a network packet there is nothing to gain
 PACKABLE = ("text/html", "text/css", "text/javascript", "application/javascript")
 
@@ -29,8 +29,9 @@ def inlined(name: str) -> Markup:
 
 @cache
 def content_security_policy() -> str:
+    scripts = " ".join(map(_source, SCRIPTS))
     return (
-        f"default-src 'none'; style-src 'self' {_source(STYLE)}; script-src 'self' {_source(SCRIPT)}; "
+        f"default-src 'none'; style-src 'self' {_source(STYLE)}; script-src 'self' {scripts}; "
         "img-src 'self' data:; connect-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     )

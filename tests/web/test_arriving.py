@@ -47,6 +47,20 @@ def enrol(house, **changes):
         patients.enrol(connection, house.protocol, house.cipher, asked, by=NURSE, now=NOW)
 
 
+# ---- start
+
+
+def test_start_leads_to_an_address_without_the_token_or_where_a_script_will_clear_it_to_the_form_at_once(app, token):
+    plain, scripted = Browser(app), Browser(app)
+
+    assert plain.begin(token).path == "/form/1"
+    at_once = scripted.client.post(f"/p/{token}", data={**scripted.open(f"/p/{token}").fields, "whole": "1"})
+    assert at_once.status_code == 200
+    assert token not in at_once.text
+    assert at_once.text.count('<form class="item') == 30
+    assert scripted.open("/form").path == "/form/1"  # the same sitting: it can be opened again by its own address
+
+
 # ---- somebody else has the phone
 
 
@@ -191,6 +205,15 @@ def test_the_desk_prints_the_card_in_the_patients_language_and_the_trail_holds_n
     with reading(house.engine) as connection:
         told = " ".join(connection.execute(select(AuditValue.value)).scalars())
     assert code.replace("-", "") not in told
+
+
+def test_the_language_that_was_chosen_goes_along_to_the_page_for_strangers_and_from_the_card(browser, link, code):
+    token = link()
+    english = browser.open(f"/p/{token}?language=en")
+
+    assert f"/p/{token}/not-me?language=en" in english.html
+    assert f"/p/{token}?language=en" in browser.open(f"/p/{token}/not-me?language=en").html
+    assert browser.press(browser.open("/?language=en"), "/?language=en", code=code).language == "en"
 
 
 # ---- the second step

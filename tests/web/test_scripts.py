@@ -12,7 +12,7 @@ NEWER = re.compile(
 )
 
 
-@pytest.mark.parametrize(("name", "most_bytes"), [("phone.js", 4096), ("worker.js", 1024)])
+@pytest.mark.parametrize(("name", "most_bytes"), [("phone.js", 4096), ("start.js", 512), ("worker.js", 1024)])
 def test_a_script_is_small_and_speaks_no_newer_language_than_old_phones_do(name, most_bytes):
     text = (STATIC / name).read_text()
 

@@ -1,4 +1,4 @@
-"""How does a patient get into the trial: by one form, or many at once from a file?"""
+"""How does a patient get into the trial, by one form?"""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from datetime import date
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from epro.acts import imports, patients
+from epro.acts import patients
 from epro.acts.enrolment import Enrolment, wrongs_of
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
 from epro.web.desk.gate import allowed, may_see_arm, pages, sites_here
-from epro.web.desk.inputs import by_field, day, in_words, phone, typed
+from epro.web.desk.inputs import by_field, day, phone, typed
 from epro.web.desk.words import language_name
 from epro.web.house import house, now, reading, staff, writing
 
@@ -36,43 +36,6 @@ def enrol() -> tuple[str, int] | Response:
     except Refusal as refusal:
         return _form(by_field(refusal.wrongs)), 422
     return redirect(url_for("desk.patient", subject=asked.subject), 303)
-
-
-@pages.get("/patients/import")
-@allowed("patients.enrol")
-def import_file() -> str:
-    return render_template("desk/import.html", columns=imports.columns(house().protocol))
-
-
-@pages.post("/patients/import")
-@allowed("patients.enrol")
-def enrol_file() -> tuple[str, int] | str:
-    """Every row of the file, or none and each reason."""
-    columns = imports.columns(house().protocol)
-    try:
-        enrolled = _enrol_rows(_uploaded())
-    except Refusal as refusal:
-        wrongs = [(wrong.field, in_words(wrong)) for wrong in refusal.wrongs]
-        return render_template("desk/import.html", columns=columns, wrongs=wrongs), 422
-    return render_template("desk/import.html", columns=columns, enrolled=enrolled)
-
-
-def _enrol_rows(text: str) -> list[str]:
-    standing = house()
-    with writing() as connection:
-        return imports.enrol_all(
-            connection, standing.protocol, standing.cipher, text, by=staff(), now=now(), sites=set(sites_here())
-        )
-
-
-def _uploaded() -> str:
-    file = request.files.get("file")
-    if file is None or not file.filename:
-        raise Refusal([Wrong("file", N_("Choose a file."))])
-    try:
-        return str(file.read(), "utf-8-sig")
-    except UnicodeDecodeError:
-        raise Refusal([Wrong("file", N_("The file is not UTF-8. In Excel, save it as “CSV UTF-8”."))]) from None
 
 
 def _form(errors: dict[str, list[str]]) -> str:

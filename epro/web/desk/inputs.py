@@ -7,15 +7,21 @@ from datetime import date
 
 from flask import request
 
+from epro.personal import PERSONAL, holds_personal_number
 from epro.refusals import N_, Refusal, Wrong
 from epro.web.refusing import by_field as by_field
 from epro.web.refusing import in_words as in_words
 
+NUMBERS = ("phone", "phone_again")
 NOT_A_DATE = N_("Write the date as 2027-03-01.")
 
 
 def typed(name: str) -> str:
-    return request.form.get(name, "").strip()
+    """Raises Refusal for a personal identity number; where a phone number is asked for, the number itself is judged."""
+    text = request.form.get(name, "").strip()
+    if name not in NUMBERS and holds_personal_number(text):
+        raise Refusal([Wrong(name, PERSONAL)])
+    return text
 
 
 def day(name: str, wrongs: list[Wrong], *, missing: str | None = None) -> date | None:
