@@ -21,6 +21,7 @@ from epro.opening import (
     letters_of,
     open_house,
     pace_of,
+    refuse_a_broken_trail,
     sending_clock,
     system_clock,
 )
@@ -160,7 +161,11 @@ def _after_restore(house: House, carrier: Carrier, decided_by: str | None) -> No
 
 
 def refuse_unless_ready(house: House) -> None:
-    """A live trial meets patients only from an installation that has everything. Raises NotReadyForLive."""
+    """Nobody is served or texted on a broken record, and a live trial meets patients only from what has everything.
+
+    Raises TrailDoesNotHold, NotReadyForLive.
+    """
+    refuse_a_broken_trail(house)
     if not house.protocol.trial.live:
         return
     from epro.going_live import what_installation_lacks

@@ -3,6 +3,7 @@
 from epro.web.desk import (
     accounts,
     answers,
+    calendar,
     calling,
     card,
     enrolment,
@@ -21,6 +22,7 @@ from epro.web.desk.gate import pages
 __all__ = [
     "accounts",
     "answers",
+    "calendar",
     "calling",
     "card",
     "enrolment",

@@ -42,7 +42,9 @@ def randomise(subject: str) -> Answer:
         subject,
         "randomisation",
         gettext("Randomisation recorded; the plan stands below."),
-        lambda connection, act: patients.randomise(connection, on=needed_day("randomised_on"), arm=typed("arm"), **act),
+        lambda connection, act: patients.randomise(
+            connection, on=needed_day("randomised_on"), arm=typed("arm") or None, **act
+        ),
     )
 
 
