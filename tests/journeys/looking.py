@@ -37,7 +37,9 @@ def look(
     """One patient's way through all screens."""
     width, height = size
     context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=scheme, locale={"sv": "sv-SE", "en": "en-GB"}[language]
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,
+        locale={"sv": "sv-SE", "en": "en-GB"}[language],
     )
     page, shown = context.new_page(), []
 
