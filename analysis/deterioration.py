@@ -1,14 +1,16 @@
 """When does a patient's score become worse, by which definition of worse?"""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Literal, get_args, get_type_hints
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from analysis.results import BadInput, require
+from analysis.results import BadInput, require, rows_of
 
+Numbers = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 DAYS_A_MONTH = 30.4375
 WORSENING, DEATH, LAST_FORM, NO_FOLLOW_UP = "worsening", "death", "last form", "no follow-up form"
 PROGRESSION = "progression"
@@ -109,15 +111,6 @@ class Definition:
         return f"patients without a baseline score are {fates[self.no_baseline]}"
 
 
-@dataclass(frozen=True)
-class _Ending:
-    day: float
-    cause: str
-    event: bool = False
-    competing: bool = False
-    on_last_form: bool = False
-
-
 def time_to(scores: pd.DataFrame, subjects: pd.DataFrame, definition: Definition) -> pd.DataFrame:
     """Time to deterioration of every randomised subject by a definition.
 
@@ -133,22 +126,16 @@ def time_to(scores: pd.DataFrame, subjects: pd.DataFrame, definition: Definition
     require(scores, ["subject", "baseline", "answered_on", definition.scale], "scores")
     needed = ["subject", "randomised_on", "died_on"]
     require(subjects, needed + ["progression_on"] * (definition.progression != "ignored"), "subjects")
-    randomised = subjects[subjects["randomised_on"].notna()]
-    scored = scores[scores[definition.scale].notna()].sort_values("answered_on", kind="stable")
-    histories = dict(list(scored.groupby("subject", sort=False)))
-    rows: list[tuple[Any, _Ending]] = []
-    excluded = 0
-    for patient in randomised.to_dict("records"):
-        history = histories.get(patient["subject"], scored[:0])
-        if history["baseline"].any() or (definition.no_baseline == "first score" and len(history)):
-            rows.append((patient["subject"], _followed(patient, history, definition)))
-        elif definition.no_baseline == "censored at 0":
-            rows.append((patient["subject"], _Ending(0.0, NO_BASELINE)))
-        else:
-            excluded += 1
-    result = _result(rows).astype({"subject": randomised["subject"].dtype})
-    probabilities = definition.death != "ignored"
-    result.attrs.update(excluded={NO_BASELINE: excluded}, definition=str(definition), probabilities=probabilities)
+    randomised = subjects[subjects["randomised_on"].notna()].reset_index(drop=True)
+    if (twice := randomised["subject"].duplicated()).any():
+        raise BadInput(f"subjects has a subject twice in rows {rows_of(twice)}.\n  Keep one row a patient.")
+    histories = _Histories.of(scores, randomised, definition)
+    result = _ended(histories, randomised, definition)
+    known = {"censored at 0": True, "first score": histories.first_seen, "excluded": histories.has_baseline}
+    kept = np.broadcast_to(known[definition.no_baseline], len(randomised))
+    excluded = {NO_BASELINE: int((~kept).sum())}
+    result = result[kept].reset_index(drop=True)
+    result.attrs.update(excluded=excluded, definition=str(definition), probabilities=definition.death != "ignored")
     return result
 
 
@@ -175,73 +162,114 @@ def responders(
     return pd.DataFrame({"subject": randomised.index, "response": response})
 
 
-def worsened_at(values: Sequence[float], definition: Definition) -> int | None:
-    """Which of the values, the first being the baseline, is the deterioration; None = none. Higher is better here."""
+@dataclass(frozen=True, eq=False)
+class _Histories:
+    """n randomised patients, at most k scores after the clock starts, NaN where a patient has fewer.
+
+    start: (n,) when it does. first: (n,) the score at baseline, or where the definition has it so the first of all.
+    days, values: (n, k) in the order of answering, after the start; values and first turned so that higher is better.
+    """
+
+    start: "pd.Series[pd.Timestamp]"
+    has_baseline: Mask
+    first_seen: Mask
+    first: Numbers
+    days: Numbers
+    values: Numbers
+
+    @classmethod
+    def of(cls, scores: pd.DataFrame, randomised: pd.DataFrame, definition: Definition) -> "_Histories":
+        scored = scores.loc[scores[definition.scale].notna(), ["subject", "baseline", "answered_on", definition.scale]]
+        who = pd.Index(randomised["subject"]).get_indexer(scored["subject"])
+        scored = scored.assign(who=who, baseline=scored["baseline"].astype(bool))[who >= 0]
+        scored = scored.sort_values("answered_on", kind="stable")
+        before = scored[scored["baseline"]].drop_duplicates("who").set_index("who")
+        has_baseline = np.isin(np.arange(len(randomised)), before.index)
+        rest = scored[~scored["who"].isin(before.index)].drop_duplicates("who").set_index("who")
+        reference = pd.concat([before, rest]).reindex(range(len(randomised)))
+        start = randomised["randomised_on"] if definition.clock == "randomisation" else reference["answered_on"]
+        later = scored[~scored["baseline"]]
+        day = (later["answered_on"] - start.reindex(later["who"]).set_axis(later.index)).dt.days
+        later, day = later[day > 0], day[day > 0]
+        at = later.groupby("who").cumcount().to_numpy()
+        days = np.full((len(randomised), int(at.max(initial=-1)) + 1), np.nan)
+        values, sign = days.copy(), 1 if definition.higher_is_better else -1
+        days[later["who"], at], values[later["who"], at] = day, sign * later[definition.scale].to_numpy(float)
+        first = sign * reference[definition.scale].to_numpy(float)
+        return cls(start, has_baseline, np.isfinite(first), first, days, values)
+
+    @property
+    def forms(self) -> "NDArray[np.intp]":
+        """(n,) how many scores each patient has after the start."""
+        return np.asarray(np.isfinite(self.days).sum(axis=1))
+
+    def day(self, at: "NDArray[np.intp]") -> Numbers:
+        """(n,) the day of each patient's form at this place; infinite where there is none (-1)."""
+        days = np.column_stack([self.days, np.full(len(self.days), np.inf)])
+        return np.asarray(days[np.arange(len(days)), at])
+
+
+def _worsened_at(first: Numbers, values: Numbers, definition: Definition) -> "NDArray[np.intp]":
+    """(n,) which of (n, k) values is the deterioration, -1 = none. Higher is better here, NaN = no more forms."""
     limit = definition.threshold - SAME
-    for at in range(1, len(values)):
-        references = {"baseline": values[0], "best": max(values[:at]), "previous": values[at - 1]}
-        reference, later = references[definition.reference], values[at + 1 :]
-        if reference - values[at] < limit:
-            continue
-        settled = {
-            "first": True,
-            "confirmed": any(reference - value >= limit for value in later[:1]),
-            "definitive": all(reference - value >= limit for value in later),
-            "until definitive": not any(value - values[at] >= limit for value in later),
-            "without recovery": not any(value - reference >= limit for value in later),
-        }
-        if settled[definition.kind]:
-            return at
-    return None
+    so_far = np.column_stack([first, values])
+    before = so_far[:, :-1]
+    references = {"baseline": so_far[:, :1], "best": np.maximum.accumulate(before, axis=1), "previous": before}
+    reference = references[definition.reference]
+    later = np.column_stack([values[:, 1:], np.full(len(values), np.nan)])
+    best_later = np.fmax.accumulate(later[:, ::-1], axis=1)[:, ::-1]
+    settled = {
+        "first": np.ones_like(values, dtype=bool),
+        "confirmed": reference - later >= limit,
+        "definitive": ~(reference - best_later < limit),
+        "until definitive": ~(best_later - values >= limit),
+        "without recovery": ~(best_later - reference >= limit),
+    }
+    worse = (reference - values >= limit) & settled[definition.kind]
+    return np.where(worse.any(axis=1), np.argmax(worse, axis=1) if worse.size else 0, -1)
 
 
-def _followed(patient: dict[Any, Any], history: pd.DataFrame, definition: Definition) -> _Ending:
-    """How the time of a patient with a score ended: what came first, a death on the day of a form before the form."""
-    baseline = history[history["baseline"]]
-    baseline = baseline if len(baseline) else history[:1]
-    start = patient["randomised_on"] if definition.clock == "randomisation" else baseline["answered_on"].iloc[0]
-    follow_up = history[~history["baseline"]]
-    days = (follow_up["answered_on"] - start).dt.days.to_numpy()
-    after = days > 0
-    sign = 1 if definition.higher_is_better else -1
-    days, values = days[after], sign * follow_up[definition.scale].to_numpy(float)[after]
-    first = [sign * float(baseline[definition.scale].iloc[0])] if history["baseline"].any() else []
-    worse = worsened_at([*first, *values.tolist()], definition)
-    worse = worse if first or worse is None else worse + 1
-    endings = list(_ended(patient, start, days, definition))
-    if worse is not None:
-        alone = definition.kind != "first" and worse == len(days)
-        endings.append(_Ending(float(days[worse - 1]), WORSENING, event=True, on_last_form=alone))
-    if endings:
-        return min(endings, key=lambda ending: ending.day)
-    return _Ending(float(days[-1]), LAST_FORM) if len(days) else _Ending(1.0, NO_FOLLOW_UP)
-
-
-def _ended(patient: dict[Any, Any], start: pd.Timestamp, days: Any, definition: Definition) -> Sequence[_Ending]:
-    """Death and progression, where the definition counts them."""
-    endings = []
-    for cause, rule, column in (
-        (DEATH, definition.death, "died_on"),
-        (PROGRESSION, definition.progression, "progression_on"),
-    ):
-        if rule == "ignored" or pd.isna(patient[column]):
-            continue
-        day = float((patient[column] - start).days)
-        last = float(max((each for each in days if each <= day), default=0))
-        if definition.within_days is None or day - last <= definition.within_days:
-            endings.append(_Ending(max(day, 0.0), cause, event=rule == "event", competing=rule == "competing"))
-    return endings
-
-
-def _result(rows: Sequence[tuple[Any, _Ending]]) -> pd.DataFrame:
-    endings = [ending for _, ending in rows]
+def _ended(histories: _Histories, randomised: pd.DataFrame, definition: Definition) -> pd.DataFrame:
+    """How each patient's time ended: what came first, a death on the day of a form before the form."""
+    worse, forms = _worsened_at(histories.first, histories.values, definition), histories.forms
+    ends = {
+        DEATH: _counted(histories, randomised, "died_on", definition.death, definition.within_days),
+        PROGRESSION: _counted(histories, randomised, "progression_on", definition.progression, definition.within_days),
+        WORSENING: histories.day(worse),
+    }
+    rules = {DEATH: definition.death, PROGRESSION: definition.progression, WORSENING: "event"}
+    first = np.argmin(np.array(list(ends.values())), axis=0)
+    day = np.min(np.array(list(ends.values())), axis=0)
+    without = ~np.isfinite(day)
+    stop, cause = np.where(forms > 0, histories.day(forms - 1), 1.0), np.where(forms > 0, LAST_FORM, NO_FOLLOW_UP)
+    if definition.no_baseline == "censored at 0":
+        first_less = ~histories.has_baseline
+        without, stop = without | first_less, np.where(first_less, 0.0, stop)
+        cause = np.where(first_less, NO_BASELINE, cause)
+    event, competing = (
+        np.array([rule == word for rule in rules.values()])[first] & ~without for word in ("event", "competing")
+    )
+    last = (worse == forms - 1) & (definition.kind != "first")
     return pd.DataFrame(
         {
-            "subject": [subject for subject, _ in rows],
-            "time": np.array([ending.day for ending in endings], dtype=np.float64) / DAYS_A_MONTH,
-            "event": np.array([ending.event for ending in endings], dtype=np.bool_),
-            "cause": np.array([ending.cause for ending in endings], dtype=object),
-            "competing": np.array([ending.competing for ending in endings], dtype=np.bool_),
-            "on_last_form": np.array([ending.on_last_form for ending in endings], dtype=np.bool_),
+            "subject": randomised["subject"],
+            "time": np.where(without, stop, day) / DAYS_A_MONTH,
+            "event": event,
+            "cause": np.where(without, cause, np.array(list(ends), dtype=object)[first]).astype(object),
+            "competing": competing,
+            "on_last_form": last & ~without & (first == list(ends).index(WORSENING)),
         }
     )
+
+
+def _counted(
+    histories: _Histories, randomised: pd.DataFrame, column: str, rule: Rule, within_days: int | None
+) -> Numbers:
+    """(n,) the day of a death or progression, infinite where there is none or it does not count."""
+    if rule == "ignored":
+        return np.full(len(randomised), np.inf)
+    day = (randomised[column] - histories.start).dt.days.to_numpy(float)
+    if within_days is not None:
+        earlier = np.where(histories.days <= day[:, None], histories.days, 0.0)
+        day = np.where(day - earlier.max(axis=1, initial=0.0) <= within_days, day, np.nan)
+    return np.where(np.isnan(day), np.inf, np.maximum(day, 0.0))

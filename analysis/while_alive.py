@@ -14,8 +14,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import expit
-from statsmodels.genmod.cov_struct import Independence
-from statsmodels.genmod.generalized_estimating_equations import GEE
 
 from analysis.intervals import CONFIDENCE, with_bounds
 from analysis.results import Account, BadInput, CannotEstimate, Result, require, rows_of
@@ -198,35 +196,26 @@ def _check_numbers(answered: pd.DataFrame, arms: list[str], visits: list[Any]) -
 
 
 def _means(answered: pd.DataFrame, expected: pd.DataFrame, values: "pd.Series[float]") -> pd.DataFrame:
-    """By visit and arm, from estimating equations whose rows carry the root of their weight."""
-    cells = pd.MultiIndex.from_frame(answered[["visit", "arm"]].astype(object))
+    """By visit and arm, the solution of the estimating equations.
+
+    A patient has one form a visit, so that her rows touch different means: the equations fall apart into weighted
+    means, and Mancl and DeRouen's matrix of leverages into one number a form, its share of the weight.
+    """
+    cell = [answered["visit"], answered["arm"]]
+    weight = answered["weight"].astype(float)
+    total = weight.groupby(cell, observed=True).sum()
+    estimate = (weight * values).groupby(cell, observed=True).sum() / total
+    residual = values - estimate.reindex(pd.MultiIndex.from_frame(answered[["visit", "arm"]])).to_numpy()
+    share = weight / weight.groupby(cell, observed=True).transform("sum")
+    squares = (share * residual / (1 - share)) ** 2
+    se = np.sqrt(squares.groupby(cell, observed=True).sum())
+    forms = weight.groupby(cell, observed=True).size()
+    df = forms.groupby(level="visit", observed=True).transform(lambda n: n.sum() - len(n))
     living = expected.groupby(["visit", "arm"], observed=True).size()
-    index = living.index[living.index.isin(cells)]
-    x = np.zeros((len(answered), len(index)))
-    x[np.arange(len(answered)), index.get_indexer(cells)] = 1.0
-    root = np.sqrt(answered["weight"].to_numpy(float))
-    order = np.argsort(pd.factorize(answered["subject"])[0], kind="stable")
-    groups = answered["subject"].to_numpy()[order]
-    model = GEE(
-        (values.to_numpy(np.float64) * root)[order],
-        (x * root[:, None])[order],
-        groups=groups,
-        cov_struct=Independence(),
-    )
-    fitted = model.fit(cov_type="bias_reduced")
-    visit = index.get_level_values("visit")
-    forms = pd.Series(x.sum(axis=0), index=index)
-    df = forms.groupby(level="visit", observed=True).transform(lambda n: n.sum() - len(n)).to_numpy(float)
-    table = pd.DataFrame(
-        {
-            "alive": living[index].to_numpy(),
-            "answered": forms.to_numpy(dtype=np.int64),
-            "estimate": np.asarray(fitted.params),
-            "se": np.sqrt(np.diag(fitted.cov_params())),
-            "df": df,
-        },
-        index=pd.MultiIndex.from_arrays([list(visit), list(index.get_level_values("arm"))], names=["visit", "arm"]),
-    )
+    columns = {"alive": living[total.index], "answered": forms, "estimate": estimate, "se": se, "df": df.astype(float)}
+    table = pd.DataFrame(columns)
+    index = total.index.to_frame(index=False).astype(object)
+    table.index = pd.MultiIndex.from_frame(index, names=["visit", "arm"])
     half = stats.t.ppf((1 + CONFIDENCE) / 2, table["df"]) * table["se"]
     return table.assign(lower=table["estimate"] - half, upper=table["estimate"] + half)
 

@@ -1,6 +1,7 @@
 """How is a figure measured, set beside its peer, and held to its goal?"""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -59,6 +60,22 @@ def in_turns(ways: Mapping[str, Sequence[str]], runs: int) -> dict[str, dict[str
         for way, measured in found.items()
         if ABSENT not in measured[0]
     }
+
+
+def cpu_seconds(roots: list[int]) -> float:
+    """What these processes and all their children have used."""
+    parents, used = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        pid = int(stat.parent.name)
+        parents[pid], used[pid] = int(fields[1]), sum(map(int, fields[11:15]))
+    mine = set(roots)
+    while more := {pid for pid, parent in parents.items() if parent in mine} - mine:
+        mine |= more
+    return sum(used.get(pid, 0) for pid in mine) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_bytes() -> int:

@@ -6,7 +6,6 @@ that of the web processes and of the database's. LimeSurvey 6.14 took 51.7 ms a 
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from statistics import quantiles
 
 from sqlalchemy import create_engine, select, text
 
-from benchmarks.measuring import ROOT, Figure, report
+from benchmarks.measuring import ROOT, Figure, cpu_seconds, report
 from epro.store.database import open_engine, reading
 from epro.store.migrating import migrate
 from epro.store.models import Answer
@@ -77,22 +76,6 @@ def crowd(running: Service, tickets: list[str], apart: float) -> dict[str, list[
     run = subprocess.run(asked, input=json.dumps(tickets), cwd=ROOT, capture_output=True, text=True, check=True)
     seen: dict[str, list[float]] = json.loads(run.stdout)
     return seen
-
-
-def cpu_seconds(roots: list[int]) -> float:
-    """What these processes and all their children have used."""
-    parents, used = {}, {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        pid = int(stat.parent.name)
-        parents[pid], used[pid] = int(fields[1]), sum(map(int, fields[11:15]))
-    mine = set(roots)
-    while more := {pid for pid, parent in parents.items() if parent in mine} - mine:
-        mine |= more
-    return sum(used.get(pid, 0) for pid in mine) / os.sysconf("SC_CLK_TCK")
 
 
 def lost(running: Service, kept: list[float]) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import questionnaires
+from epro.alerting import wrong_of
 from epro.store.contacts import NotAMobile, parse_mobile
 from questionnaires.definition import Instrument
 from questionnaires.located import Document, Fault, Refused
@@ -45,6 +46,17 @@ def disagreements(document: Document, sections: Sections) -> Iterator[Fault]:
         if stratum not in sections.strata:
             strata = f"The strata are {', '.join(sections.strata)}."
             yield document.fault(("analysis", "strata", position), f"no stratum is called {stratum!r}", strata)
+    codes: dict[str, Iterable[str]] = {
+        "arm": sections.arms,
+        "site": sections.sites,
+        "language": sections.trial.languages,
+    }
+    codes |= {code: stratum.levels for code, stratum in sections.strata.items()}
+    for column, aliases in sections.imports.items():
+        for alias, code in aliases.items():
+            if code not in list(codes.get(column, [code])):
+                cure = f"It may be {', '.join(codes[column])}."
+                yield document.fault(("imports", column, alias), f"{column} cannot be {code!r}", cure)
 
 
 def missing_for_schedule(
@@ -71,6 +83,19 @@ def missing_for_schedule(
     for code, visit in schedule.visits.items():
         for position, instrument in enumerate(visit.instruments):
             yield from _missing_words(document, sections, ("visit", code, "instruments", position), instrument, on)
+    yield from _rules_that_fit_nothing(document, sections, schedule)
+
+
+def _rules_that_fit_nothing(document: Document, sections: Sections, schedule: Schedule) -> Iterator[Fault]:
+    """Alerts on an item or a scale that no visit asks for."""
+    asked = {code for visit in schedule.visits.values() for code in visit.instruments}
+    for position, rule in enumerate(sections.alerts.rule if sections.alerts else ()):
+        try:
+            instrument = questionnaires.load(rule.instrument, beside=document.path.parent)
+        except (LookupError, Refused):
+            instrument = None
+        if wrong := wrong_of(rule, instrument if rule.instrument in asked else None):
+            yield document.fault(("alerts", "rule", position), *wrong)
 
 
 def words_of_trial(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +19,7 @@ from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 import questionnaires
+from epro.alerting import Alerts
 from epro.crossreferences import disagreements, missing_for_schedule, unknown_sections, words_of_trial
 from epro.store.contacts import parse_mobile
 from epro.versions import OPTIONAL_SECTIONS, SCHEDULER_SECTIONS, Version, schedule_of
@@ -117,6 +118,8 @@ class Sections(Section):
     eligibility: Eligibility
     wording: dict[str, Text]
     cost: Cost | None = None
+    imports: dict[str, dict[str, Text]] = {}  # column of a file: as the trial office writes it: code
+    alerts: Alerts | None = None
 
 
 KNOWN_SECTIONS = (*Sections.model_fields, *SCHEDULER_SECTIONS, *OPTIONAL_SECTIONS, "analysis")
@@ -150,6 +153,11 @@ class Protocol:
     @property
     def eligibility(self) -> Eligibility:
         return self.sections.eligibility
+
+    @property
+    def aliases(self) -> Mapping[str, Mapping[str, str]]:
+        """How the trial office's files write a code, by column."""
+        return self.sections.imports
 
     @property
     def analysis(self) -> Mapping[str, Any]:
@@ -187,6 +195,13 @@ class Protocol:
         for schedule in (self.schedule, *earlier):
             visits |= {code: visit for code, visit in schedule.visits.items() if code not in visits}
         return visits
+
+    @cached_property
+    def longest_window(self) -> timedelta:
+        """No visit of any version may be answered for longer than this."""
+        schedules = [self.schedule, *(version.schedule for version in self.versions)]
+        days = [each.opens_before + each.closes_after for one in schedules for each in one.visits.values()]
+        return timedelta(days=max(days) + 2)
 
     def visit(self, code: str, version: int) -> Visit:
         """A visit as the version has it under which a patient's assessment stands."""
@@ -250,6 +265,16 @@ def protocol_of(document: Document, *, on: date | None = None) -> Protocol:
     if sections is None or schedule is None or faults:
         raise Refused(faults)
     return Protocol(document, sections, schedule)
+
+
+def covariates_in(protocol: Protocol) -> Mapping[str, Mapping[str, Any]]:
+    """[analysis.covariate.NAME]: what the trial office gives of each patient at baseline."""
+    named: Mapping[str, Mapping[str, Any]] = protocol.analysis.get("covariate", {})
+    return named
+
+
+def is_number(covariate: Mapping[str, Any]) -> bool:
+    return bool(covariate.get("kind", "number") == "number")
 
 
 def what_live_lacks(protocol: Protocol) -> tuple[str, ...]:

@@ -24,6 +24,17 @@ class Wrong:
         return f"{self.field}: {self.message % self.values}" if self.field else self.message % self.values
 
 
+@dataclasses.dataclass(frozen=True)
+class WrongCell(Wrong):
+    """One thing that is wrong in a file: `field` is the column, empty where the whole row is meant."""
+
+    row: int = 0
+
+    def __str__(self) -> str:
+        place = f"row {self.row}, {self.field}" if self.field else f"row {self.row}"
+        return f"{place}: {self.message % self.values}"
+
+
 class Refusal(ValueError):
     """Nothing was done, and this is why."""
 

@@ -1,7 +1,5 @@
 """What stands in which cell of a file: CSV of any kind, Excel, Parquet?"""
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from questionnaires.located import Fault, Refused
+from questionnaires.separated import UTF16, WINDOWS, NotSeparated, decoded, lines_of
 
-SEPARATORS = (";", "\t", "|", ",")
+ENCODINGS = {None: None, UTF16: "read as UTF-16", WINDOWS: "read as Windows-1252, because it is not UTF-8"}
 TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".txt")
 
 
@@ -59,38 +58,18 @@ def plain(name: str) -> str:
 
 
 def _text(path: Path) -> Grid:
-    text, note = _decoded(path)
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(SEPARATORS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    found: list[tuple[int, list[str]]] = []
-    line = 1
-    try:
-        for cells in reader:
-            stripped = [cell.strip() for cell in cells]
-            if any(stripped):
-                found.append((line, stripped))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise _refused(path, line, f"this line is not CSV: {error}", "Close its quotation mark.") from None
-    return _grid(path, found, typed=False, note=note)
-
-
-def _decoded(path: Path) -> tuple[str, str | None]:
     raw = path.read_bytes()
     if raw.startswith(b"PK\x03\x04"):
         raise _refused(path, 1, "this is an Excel workbook under another name", "Let its name end on .xlsx.")
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16"), "read as UTF-16"
     try:
-        return raw.decode("utf-8-sig"), None
-    except UnicodeDecodeError:
-        pass
-    try:
-        return raw.decode("cp1252"), "read as Windows-1252, because it is not UTF-8"
+        text, encoding = decoded(raw)
+        found = lines_of(text)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise _refused(path, line, "this line is neither UTF-8 nor Windows-1252", "Save the file as UTF-8.") from None
+    except NotSeparated as error:
+        raise _refused(path, error.line, f"this line is not CSV: {error.what}", "Close its quotation mark.") from None
+    return _grid(path, found, typed=False, note=ENCODINGS[encoding])
 
 
 def _excel(path: Path) -> Grid:
@@ -129,7 +108,7 @@ def _parquet(path: Path) -> Grid:
     return Grid(path.name, cells.rename(columns=str), range(1, len(cells) + 1), typed=True)
 
 
-def _grid(path: Path, found: Sequence[tuple[int, list[Any]]], *, typed: bool, note: str | None) -> Grid:
+def _grid(path: Path, found: Sequence[tuple[int, Sequence[Any]]], *, typed: bool, note: str | None) -> Grid:
     if not found:
         raise _refused(path, 1, "this file is empty", "It begins with a line that names its columns.")
     line, header = found[0]
@@ -141,7 +120,7 @@ def _grid(path: Path, found: Sequence[tuple[int, list[Any]]], *, typed: bool, no
     faults = [*_header_faults(path, line, columns), *_width_faults(path, columns, body, typed)]
     if faults:
         raise Refused(faults)
-    rows = [row + [None] * (len(columns) - len(row)) for _, row in body]
+    rows = [[*row, *[None] * (len(columns) - len(row))] for _, row in body]
     cells = pd.DataFrame(rows, columns=columns, dtype=object)
     return Grid(path.name, cells, [at for at, _ in body], typed, note)
 
@@ -158,7 +137,7 @@ def _header_faults(path: Path, line: int, columns: Sequence[str]) -> Iterator[Fa
 
 
 def _width_faults(
-    path: Path, columns: Sequence[str], body: Sequence[tuple[int, list[Any]]], typed: bool
+    path: Path, columns: Sequence[str], body: Sequence[tuple[int, Sequence[Any]]], typed: bool
 ) -> Iterator[Fault]:
     if typed:
         return  # a sheet has as many cells as its widest row

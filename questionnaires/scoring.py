@@ -17,6 +17,7 @@ from questionnaires.columns import (
     read_columns,
 )
 from questionnaires.definition import Instrument
+from questionnaires.partitioned import is_partitioned, score_partitions
 from questionnaires.tallies import Tally, tallies_of
 
 __all__ = ["InvalidAnswers", "InvalidCell", "NotScored", "WrongColumns", "explain", "score"]
@@ -45,11 +46,16 @@ def score(
     on_invalid: what to do with an answer that is none of its item's options: "raise" InvalidAnswers, which names
     every such row and item, or take it as "missing" and list it in `.attrs["invalid"]` (of InvalidCell).
     Answers count as given: whether an item should have been asked is decided when it is asked (`branching`).
+    Of a Dask frame the scores are one too, cut alike and scored when they are computed, which is when InvalidAnswers
+    is raised, of one partition; its `.attrs["invalid"]` is a Delayed of the list.
     Raises WrongColumns when an item has no column, or two; NotScored when the instrument offers no score.
     """
     if on_invalid not in ("raise", "missing"):
         raise ValueError(f'on_invalid is {on_invalid!r}.\n  It must be "raise" or "missing".')
     _check(answers, instrument)
+    if is_partitioned(answers):
+        scored: pd.DataFrame = score_partitions(score, answers, instrument, on_invalid)
+        return scored
     invalid: list[InvalidCell] = []
     values: dict[str, Numbers] = {}
     for first, tallies in _batches(answers, instrument, invalid):

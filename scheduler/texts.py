@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scheduler.planning import ON_REQUEST
+from scheduler.messages import was_asked_for
 
 if TYPE_CHECKING:
     from scheduler.schedule import Schedule
@@ -41,10 +41,10 @@ def render(schedule: Schedule, language: str, step: str, *, link: str, phone: st
 
     link: to the form. phone: the nurse's. code: the patient's code word.
 
-    A reminder that the patient asked for has the words of the last step.
+    A reminder that the patient or her nurse asked for has the words of the last step.
     """
     steps = schedule.ladder.steps
-    text = next((rung.text for rung in steps if rung.code == step), steps[-1].text if step == ON_REQUEST else None)
+    text = next((rung.text for rung in steps if rung.code == step), steps[-1].text if was_asked_for(step) else None)
     if text is None or text not in schedule.texts.get(language, {}):
         raise UnknownText(language, step)
     return schedule.texts[language][text].format_map({"link": link, "phone": phone, "code": code})

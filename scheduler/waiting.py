@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,14 @@ class Sign:
 
     on: date
     known_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A nurse asked at this instant that a visit's text goes once more: a step of its own, the last of its day."""
+
+    visit: str
+    at: datetime
 
 
 def day_to_leave(

@@ -124,7 +124,7 @@ class BetweenWithin(Inference):
     def _by_coefficient(self) -> Numbers:
         between = self.design.between
         intercept = np.array([name == "Intercept" for name in self.design.names])
-        subjects, rows = len(self.design.patterns), len(self.design.frame)
+        subjects, rows = self.design.subjects, self.design.rows.number
         outer = subjects - between.sum()
         inner = rows - subjects - (~between).sum()
         return np.asarray(np.where(between & ~intercept, outer, inner), dtype=np.float64)
@@ -184,7 +184,7 @@ class Residual(Empirical):
     """Empirical covariance on the rows less the coefficients."""
 
     def df(self, row: Numbers) -> float:
-        return float(len(self.design.frame) - len(self.design.columns))
+        return float(self.design.rows.number - len(self.design.columns))
 
 
 def inference_of(method: Method, point: Point, design: Design, scaled: Scaled) -> Inference:

@@ -12,11 +12,15 @@ from scipy import stats
 
 from analysis.intervals import CONFIDENCE
 from analysis.mmrm.covariances import CODES, NAMES, Code, Structure
-from analysis.mmrm.design import Design, EqualMeans, Numbers, design
+from analysis.mmrm.design import Design, EqualMeans, Numbers
 from analysis.mmrm.fitting import maximised
 from analysis.mmrm.inference import METHODS, Inference, Method, inference_of
+from analysis.mmrm.leaving import Leaving
 from analysis.mmrm.likelihood import Likelihood, Point
-from analysis.mmrm.products import Scaled, reduced
+from analysis.mmrm.partitioned import summed_over_partitions
+from analysis.mmrm.products import Scaled, reduced, summed
+from analysis.mmrm.reading import Variables
+from analysis.partitions import is_partitioned
 from analysis.results import Account, BadInput, CannotEstimate, Result
 
 FALLBACK: tuple[Code, ...] = ("toeph", "ar1h", "csh", "cs")
@@ -111,8 +115,16 @@ class MMRM(Result):
 
     def predicted(self, rows: pd.DataFrame) -> pd.Series:
         """The mean of each row of covariates, arm and visit; no outcome is needed. Raises BadInput."""
-        x = self._design.matrix(rows)
+        x = self.matrix(rows)
         return pd.Series(x @ (self._scaled.offset + self._scaled.scale * self._point.coefficients), index=rows.index)
+
+    def matrix(self, rows: pd.DataFrame) -> Numbers:
+        """(rows, p) the design of rows of covariates, arm and visit. Raises BadInput."""
+        return self._design.matrix(rows)
+
+    def leaving(self) -> Leaving:
+        """What the model would be without one of its patients."""
+        return Leaving(self._point, self._scaled)
 
     def averaged(self, factor: str, *, by: str, weights: Mapping[Any, float]) -> pd.DataFrame:
         """Differences between a factor's levels, each less every earlier one, averaged over the levels of `by`.
@@ -204,13 +216,15 @@ def fit(
     residual, empirical, empirical-bias-reduced. fallback: what is tried, in this order, when the covariance cannot be
     fitted, with the warning CovarianceFellBack; default toeph, ar1h, csh, cs, from those after the one asked for; () =
     nothing. equal_means: (arm, visit) for a constrained longitudinal analysis, in which baseline is an outcome and the
-    arms have one mean there (Liang and Zeger 2000).
+    arms have one mean there (Liang and Zeger 2000). Of a Dask frame each partition gives its sums; its categories must
+    be known, and no term may be fitted to all rows, as center() is.
     Raises BadInput (columns, duplicates, names), and CannotEstimate (collinear design, constant outcome, no structure
     can be fitted).
     """
     code, method = _asked(covariance, inference)
     equal = None if equal_means is None else EqualMeans(*equal_means)
-    read, scaled = reduced(design(formula, data, subject=subject, visit=visit, equal_means=equal))
+    variables = Variables.of(formula, list(data.columns), subject=subject, visit=visit)
+    read, scaled = reduced((summed_over_partitions if is_partitioned(data) else summed)(variables, data, equal))
     refused: dict[str, str] = {}
     for structure in _order(code, fallback):
         try:
@@ -247,8 +261,7 @@ def _order(code: Code, fallback: Sequence[str] | None) -> list[Code]:
 
 def _check_numbers(code: Code, read: Design) -> None:
     """Raises CannotEstimate when a visit or a pair of visits has too few patients for a parameter of its own."""
-    patients = np.bincount(read.patterns, minlength=len(read.seen))
-    together = np.tensordot(patients, read.seen[:, :, None] & read.seen[:, None, :], 1)
+    together = np.tensordot(read.rows.patients, read.seen[:, :, None] & read.seen[:, None, :], 1)
     own = np.diag(together)
     if (code == "us" or code.endswith("h")) and own.min() < FEWEST:
         few = read.levels[int(own.argmin())]
@@ -279,9 +292,9 @@ def _result(
         reml=reml,
         loglik=float(-(point.deviance + shift) / 2),
         covariance=pd.DataFrame(point.sigma * scaled.outcome_scale**2, index=levels, columns=levels),
-        subjects=len(read.patterns),
-        rows=len(read.frame),
-        excluded=read.excluded,
+        subjects=read.subjects,
+        rows=read.rows.number,
+        excluded=read.rows.excluded,
         refused=refused,
         parameters=point.of.structure.size,
         _design=read,
@@ -294,15 +307,16 @@ def _result(
 
 def _grid(read: Design) -> pd.DataFrame:
     """Every combination of the factors' levels, with covariates at their mean."""
+    few = read.rows.few
     names = sorted(map(str, read.spec.rhs.required_variables))
-    factors = [name for name in names if isinstance(read.frame[name].dtype, pd.CategoricalDtype)]
-    levels = [list(read.frame[name].cat.categories) for name in factors]
+    factors = [name for name in names if isinstance(few[name].dtype, pd.CategoricalDtype)]
+    levels = [list(few[name].cat.categories) for name in factors]
     grid = pd.DataFrame(list(product(*levels)), columns=factors)
     for name in factors:
-        grid[name] = grid[name].astype(read.frame[name].dtype)
+        grid[name] = grid[name].astype(few[name].dtype)
     for name in set(names) - set(factors):
-        grid[name] = float(read.frame[name].mean())
-    return grid if read.visit in grid else grid.assign(**{read.visit: read.frame[read.visit].iloc[0]})
+        grid[name] = read.rows.mean(name)
+    return grid if read.visit in grid else grid.assign(**{read.visit: few[read.visit].iloc[0]})
 
 
 def _table(estimate: Numbers, rows: Numbers, inference: Inference, index: pd.Index) -> pd.DataFrame:

@@ -3,15 +3,33 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from analysis.mmrm.design import ROWS_AT_ONCE, CollinearDesign, ConstantOutcome, Design, Numbers, dense
+from analysis.mmrm.design import Design, EqualMeans, Numbers, design_of, is_fitted_to_rows, spec_of
 from analysis.mmrm.likelihood import CrossProducts
+from analysis.mmrm.reading import ROWS_AT_ONCE, CollinearDesign, Variables, rows_of
 from analysis.results import CannotEstimate
 
-SAMPLED_ROWS = 5_000
 ALIASED = 1e-9  # share of a column's squares that no earlier column explains
+
+
+class ConstantOutcome(CannotEstimate):
+    """The design explains the outcome fully."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Summed:
+    """A whole design, and the products of its rows with an offset taken from the outcome.
+
+    gram: (patterns m m, q q), as in CrossProducts. offset: (p,) coefficients; it keeps a large mean from swallowing the
+    digits of the squares, and any will do that is near.
+    """
+
+    design: Design
+    gram: sparse.csr_array
+    offset: Numbers
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,24 +59,34 @@ class Scaled:
         return float((n - p * reml) * 2 * np.log(self.outcome_scale / unit) + columns)
 
 
-def reduced(whole: Design) -> tuple[Design, Scaled]:
+def summed(variables: Variables, data: pd.DataFrame, equal_means: EqualMeans | None) -> Summed:
+    """The design of the rows that have all variables. Raises BadInput and CannotEstimate."""
+    rows = rows_of(variables, data)
+    spec = spec_of(variables, rows.frame.iloc[:ROWS_AT_ONCE], equal_means)
+    if rows.number > ROWS_AT_ONCE and is_fitted_to_rows(spec):
+        spec = spec_of(variables, rows.frame, equal_means)
+    whole = design_of(variables, rows, spec, equal_means)
+    offset = offset_of(whole, rows.few)
+    return Summed(whole, gram_of(whole, offset), offset)
+
+
+def reduced(whole: Summed) -> tuple[Design, Scaled]:
     """The design with the columns that can be told apart, and its cross-products. Raises CannotEstimate."""
-    gram, offset = _summed(whole)
-    q = len(whole.columns) + 1
-    squares = np.asarray(gram.reshape((-1, q * q))[_same_visit(whole.seen)].sum(axis=0)).reshape(q, q)
-    kept = _kept(squares[:-1, :-1], whole.names, may_drop=whole.equal_means is not None)
-    return replace(whole, columns=whole.columns[kept]), _scaled(whole, gram, offset, squares, kept)
+    design = whole.design
+    q = len(design.columns) + 1
+    squares = np.asarray(whole.gram.reshape((-1, q * q))[_same_visit(design.seen)].sum(axis=0)).reshape(q, q)
+    kept = _kept(squares[:-1, :-1], design.names, may_drop=design.equal_means is not None)
+    return replace(design, columns=design.columns[kept]), _scaled(whole, squares, kept)
 
 
-def _summed(whole: Design) -> tuple[sparse.csr_array, Numbers]:
-    """(patterns m m, q q) products of the design and of the outcome less an offset, and that offset (p,).
+def offset_of(whole: Design, some: pd.DataFrame) -> Numbers:
+    """(p,) coefficients that fit some rows."""
+    return _near(whole.matrix(some), whole.outcome(some))
 
-    The offset keeps a large mean from swallowing the digits of the squares; any will do that is near.
-    """
-    m, p = len(whole.levels), len(whole.columns)
-    q = p + 1
-    some = whole.frame.iloc[:: max(1, len(whole.frame) // SAMPLED_ROWS)]
-    offset = _near(whole.matrix(some), dense(whole.spec.lhs, some)[:, 0])
+
+def gram_of(whole: Design, offset: Numbers) -> sparse.csr_array:
+    """(patterns m m, q q) products of the design and of the outcome less the offset."""
+    m, q = whole.seen.shape[1], len(whole.columns) + 1
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64], Numbers]] = []
     for pattern, x, y in whole.blocks():
         z = np.concatenate([x, (y - x @ offset)[:, :, None]], axis=2)
@@ -69,8 +97,7 @@ def _summed(whole: Design) -> tuple[sparse.csr_array, Numbers]:
         row = (pattern * m + where[:, None]) * m + where
         parts.append((row.ravel(), (column[:, None] * q + column).ravel(), products.ravel()))
     rows, columns, values = (np.concatenate(each) for each in zip(*parts, strict=True))
-    shape = (len(whole.seen) * m * m, q * q)
-    return sparse.csr_array((values, (rows, columns)), shape=shape), offset
+    return sparse.csr_array((values, (rows, columns)), shape=(len(whole.seen) * m * m, q * q))
 
 
 def _near(x: Numbers, y: Numbers) -> Numbers:
@@ -108,15 +135,15 @@ def _kept(squares: Numbers, names: list[str], *, may_drop: bool) -> list[int]:
     return kept
 
 
-def _scaled(whole: Design, gram: sparse.csr_array, offset: Numbers, squares: Numbers, kept: list[int]) -> Scaled:
-    seen, n = whole.seen, len(whole.frame)
+def _scaled(whole: Summed, squares: Numbers, kept: list[int]) -> Scaled:
+    rows, n = whole.design.rows, whole.design.rows.number
     x, xy = squares[np.ix_(kept, kept)], squares[kept, -1]
     if n - len(kept) < 1:
         raise CannotEstimate(f"{n} rows are too few for {len(kept)} coefficients")
     length = np.sqrt(np.diag(x))
     fitted = np.linalg.solve(x / np.outer(length, length), xy / length) / length
     variance = (squares[-1, -1] - xy @ fitted) / (n - len(kept))
-    spread = float(np.abs(whole.spec.lhs.get_model_matrix(whole.frame.iloc[:ROWS_AT_ONCE])).max())
+    spread = float(np.abs(whole.design.outcome(rows.few)).max())
     if not variance > (1e-7 * max(spread, 1e-300)) ** 2:
         raise ConstantOutcome("the outcome is constant, or the covariates determine it: nothing is left to explain")
     sd = float(np.sqrt(variance))
@@ -124,10 +151,9 @@ def _scaled(whole: Design, gram: sparse.csr_array, offset: Numbers, squares: Num
     turn[kept, np.arange(len(kept))] = 1 / length
     turn[kept, -1], turn[-1, -1] = -fitted / sd, 1 / sd
     small = sparse.csr_array(turn)
-    turned = sparse.csr_array(gram @ sparse.csr_array(sparse.kron(small, small)))
-    patients = np.bincount(whole.patterns, minlength=len(seen)).astype(np.float64)
-    products = CrossProducts(seen, patients, turned, len(kept) + 1)
-    return Scaled(products, _offset(offset, kept, squares) + fitted, sd / length, sd)
+    turned = sparse.csr_array(whole.gram @ sparse.csr_array(sparse.kron(small, small)))
+    products = CrossProducts(rows.seen, rows.patients.astype(np.float64), turned, len(kept) + 1)
+    return Scaled(products, _offset(whole.offset, kept, squares) + fitted, sd / length, sd)
 
 
 def _offset(offset: Numbers, kept: list[int], squares: Numbers) -> Numbers:

@@ -106,7 +106,7 @@ class SimulatedTrial:
 
 def simulate(
     *,
-    seed: int,
+    seed: int | np.random.SeedSequence,
     subjects: int = 200,
     visits: Mapping[str, float],
     start_on: date,

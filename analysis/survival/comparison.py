@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from analysis.results import Account, CannotEstimate, Result
-from analysis.survival.outcome import Labels, Mask, Numbers, labels, outcome
+from analysis.survival.counting import Counted, counted
+from analysis.survival.outcome import Numbers
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,11 @@ def logrank(
     expected and the hypergeometric variance are added up over strata (Peto and others 1977). rho, gamma: each event is
     weighted by S^rho (1 - S)^gamma, S being the Kaplan-Meier curve of its stratum just before (Fleming and Harrington
     1991); rho = 1 is Peto and Peto's version of the Wilcoxon test, gamma = 1 looks at late differences.
+    All may be columns of one Dask frame: patients are counted where they lie, and the counts are added.
     Raises BadInput, and CannotEstimate when there is one arm or no event tells the arms apart.
     """
-    times, events = outcome(time, event)
-    group, stratum = labels([("arm", arm)], len(times)), labels([("strata", strata)], len(times))
+    people = counted(time, event, [("arm", arm)], [("strata", strata)])
+    group, stratum = people.groups
     arms = sorted(set(group))
     if len(arms) < 2:
         raise CannotEstimate("all patients are in one arm")
@@ -70,8 +73,7 @@ def logrank(
     variance = np.zeros((len(arms), len(arms)))
     informative = 0
     for label in sorted(set(stratum)):
-        mine = stratum == label
-        o, e, v = _compared(times[mine], events[mine], group[mine], arms, rho, gamma)
+        o, e, v = _compared(people.only(stratum == label), arms, rho, gamma)
         observed, expected, variance = observed + o, expected + e, variance + v
         informative += bool(o.sum())
     met = np.flatnonzero(expected > 0)
@@ -81,26 +83,21 @@ def logrank(
     kept = met[:-1]
     difference = (observed - expected)[kept]
     chi_square = float(difference @ np.linalg.solve(variance[np.ix_(kept, kept)], difference))
-    table = pd.DataFrame(
-        {"n": [int((group == each).sum()) for each in arms], "observed": observed, "expected": expected}
-    )
-    table.index = pd.Index(arms, name="arm")
-    return LogRank(
-        chi_square, df, float(stats.chi2.sf(chi_square, df)), table, informative, int(events.sum()), rho, gamma
-    )
+    n = [int(people.patients[group == each].sum()) for each in arms]
+    table = pd.DataFrame({"n": n, "observed": observed, "expected": expected}, index=pd.Index(arms, name="arm"))
+    p, deaths = float(stats.chi2.sf(chi_square, df)), int(people.patients[people.event].sum())
+    return LogRank(chi_square, df, p, table, informative, deaths, rho, gamma)
 
 
-def _compared(
-    times: Numbers, events: Mask, group: Labels, arms: Sequence[str], rho: float, gamma: float
-) -> tuple[Numbers, Numbers, Numbers]:
+def _compared(people: Counted, arms: Sequence[str], rho: float, gamma: float) -> tuple[Numbers, Numbers, Numbers]:
     """Observed and expected events by arm, and the variance of their difference, within one stratum."""
-    at = np.unique(times[events])
+    at = np.unique(people.time[people.event])
     at_risk, died = np.zeros((len(arms), len(at))), np.zeros((len(arms), len(at)))
     for row, arm in enumerate(arms):
-        mine = np.sort(times[group == arm])
-        at_risk[row] = len(mine) - np.searchsorted(mine, at, side="left")
-        deaths = np.sort(times[(group == arm) & events])
-        died[row] = np.searchsorted(deaths, at, side="right") - np.searchsorted(deaths, at, side="left")
+        mine = people.only(people.groups[0] == arm)
+        at_risk[row] = mine.patients.sum() - _before(mine, at, side="left")
+        deaths = mine.only(mine.event)
+        died[row] = _before(deaths, at, side="right") - _before(deaths, at, side="left")
     n, d = at_risk.sum(axis=0), died.sum(axis=0)
     share = at_risk / n
     before = np.cumprod(np.concatenate([[1.0], 1 - d / n]))[:-1]
@@ -108,3 +105,10 @@ def _compared(
     spread = weight**2 * np.where(n > 1, d * (n - d) / np.maximum(n - 1, 1), 0.0)
     variance = np.diag((spread * share).sum(axis=1)) - (spread * share) @ share.T
     return (weight * died).sum(axis=1), (weight * d * share).sum(axis=1), variance
+
+
+def _before(people: Counted, at: Numbers, side: Literal["left", "right"]) -> Numbers:
+    """(times,) how many have a time before each of them; right: or the same."""
+    order = np.argsort(people.time, kind="stable")
+    running = np.concatenate([[0], np.cumsum(people.patients[order])])
+    return np.asarray(running[np.searchsorted(people.time[order], at, side=side)], dtype=np.float64)

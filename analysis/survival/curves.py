@@ -1,7 +1,7 @@
 """What share is still free of the event at each time, and when is it half?"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal, get_args
 
@@ -13,7 +13,8 @@ from scipy import stats
 
 from analysis.intervals import Z
 from analysis.results import Account, BadInput, Result
-from analysis.survival.outcome import Mask, Numbers, allow_probability, labels, outcome
+from analysis.survival.counting import Counted, counted
+from analysis.survival.outcome import Numbers, allow_probability
 
 SAME = 1.5e-8  # a curve this near a quantile lies on it
 Interval = Literal["log-log", "log", "plain"]
@@ -112,18 +113,14 @@ def kaplan_meier(
 
     time: (n,) >= 0, any unit. event: (n,) bool, True = event, False = censored. arm: (n,) labels. strata: (n,) or
     (n, k) labels. interval: on which scale it is symmetric: log-log (Borgan and Liestol 1990), log or plain.
+    All may be columns of one Dask frame: patients are counted where they lie, and the counts are added.
     Raises BadInput, and NoProbability for times that ignore death.
     """
     allow_probability(time)
-    times, events = outcome(time, event)
     if interval not in get_args(Interval):
         raise BadInput(f"there is no interval {interval}.\n  Choose one of: {', '.join(get_args(Interval))}.")
-    group = labels([("arm", arm), ("strata", strata)], len(times))
-    curves = {}
-    for label in sorted(set(group)):
-        mine = group == label
-        curves[label] = _curve(times[mine], events[mine], interval)
-    return KaplanMeier(curves, interval)  # type: ignore[arg-type]
+    people = counted(time, event, [("arm", arm), ("strata", strata)])
+    return _estimated(people, interval)  # type: ignore[arg-type]
 
 
 def follow_up(
@@ -133,12 +130,17 @@ def follow_up(
 
     Arguments as kaplan_meier; its events are ends of follow-up, its median the median follow-up. Raises BadInput.
     """
-    times, events = outcome(time, event)
-    return kaplan_meier(times, ~events, arm, strata=strata)
+    people = counted(time, event, [("arm", arm), ("strata", strata)])
+    return _estimated(replace(people, event=~people.event), "log-log")
 
 
-def _curve(times: Numbers, events: Mask, interval: str) -> pd.DataFrame:
-    fitter = KaplanMeierFitter().fit(times, events)
+def _estimated(people: Counted, interval: Interval) -> KaplanMeier:
+    group = people.groups[0]
+    return KaplanMeier({label: _curve(people.only(group == label), interval) for label in sorted(set(group))}, interval)
+
+
+def _curve(people: Counted, interval: Interval) -> pd.DataFrame:
+    fitter = KaplanMeierFitter().fit(people.time, people.event, weights=people.patients)
     table = fitter.event_table
     at_risk, died = table["at_risk"].to_numpy(float), table["observed"].to_numpy(float)
     survival = fitter.survival_function_.iloc[:, 0].to_numpy(float)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.partitions import is_partitioned
 from analysis.results import BadInput, CannotEstimate, rows_of
 
 Numbers = NDArray[np.float64]
@@ -37,8 +38,12 @@ class NoProbability(CannotEstimate):
 
 
 def allow_probability(time: Any) -> None:
-    """Raises NoProbability for times that ignore death, as `deterioration.time_to` marks them in `.attrs`."""
-    if getattr(time, "attrs", {}).get("probabilities", True):
+    """Raises NoProbability for times that ignore death, as `deterioration.time_to` marks them in `.attrs`.
+
+    Dask keeps the mark on the empty frame that it has of every frame.
+    """
+    marked = time._meta if is_partitioned(time) else time
+    if getattr(marked, "attrs", {}).get("probabilities", True):
         return
     raise NoProbability(
         "these times ignore death: those who die leave as if they might yet have had the event, so that no probability "

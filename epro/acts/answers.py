@@ -72,7 +72,8 @@ def start(
         visit = protocol.visit(opened.visit, opened.version)
         with entry(connection, chain=opened.site, action="assessment started", by=_by(opened), at=now) as made:
             made.update(Assessment, opened.assessment, started_at=now)
-            made.insert_all(Form, [_form(protocol, opened, code, language, who) for code in visit.instruments])
+            mode = _mode(protocol, opened, who)
+            made.insert_all(Form, [form_of(protocol, opened, code, language, mode) for code in visit.instruments])
         return language
     if who in WHO:
         with entry(connection, chain=opened.site, action="said who answers", by=_by(opened), at=now) as made:
@@ -80,7 +81,7 @@ def start(
     if begun_in == language or given(connection, opened.assessment):
         return begun_in
     with entry(connection, chain=opened.site, action="language chosen", by=_by(opened), at=now) as made:
-        for code, form in _forms(connection, opened.assessment).items():
+        for code, form in forms_of(connection, opened.assessment).items():
             made.update(Form, form, **_words(protocol, code, language))
     return language
 
@@ -93,15 +94,15 @@ def save(
     Where an answer closes a gate, what was said behind it is followed by a "not applicable"; it stays in the history.
     Raises Refusal when an item or a value does not exist in the instrument; then nothing is kept.
     """
-    wrongs = [wrong for one in said for wrong in _wrongs(protocol, opened, one)]
+    wrongs = [wrong for one in said for wrong in wrongs_in(protocol, opened, one)]
     if wrongs:
         raise Refusal(wrongs)
     forms, known = _forms_and_known(connection, opened.assessment, [one.key for one in said])
     new = list({one.key: one for one in said if one.key not in known}.values())
     if new:
         with entry(connection, chain=opened.site, action="answers saved", by=_by(opened), at=now) as made:
-            made.insert_all(Answer, [_row(one, forms, opened, session, now) for one in new])
-            _close_gates(connection, protocol, opened, forms, made)
+            made.insert_all(Answer, [row_of(one, forms, opened, session, now) for one in new])
+            close_gates(connection, protocol, opened, forms, made)
     return len(new)
 
 
@@ -154,16 +155,17 @@ def standing(given: Mapping[tuple[str, str], Given], instrument: str) -> dict[st
     }
 
 
-def _close_gates(
+def close_gates(
     connection: Connection, protocol: Protocol, opened: Opened, forms: Mapping[str, int], made: Entry
 ) -> None:
+    """Follow what was said behind a gate that is closed by now with a "not applicable"."""
     gated = [code for code in forms if any(item.asked_when for item in protocol.instruments[code].items)]
     if not gated:
         return
     known = given(connection, opened.assessment)
     rows = [
         {
-            **_row(Said(code, item, None, key=f"{made.id}.{item}"), forms, opened, "", made.at),
+            **row_of(Said(code, item, None, key=f"{made.id}.{item}"), forms, opened, "", made.at),
             "state": NOT_APPLICABLE,
             "by": BY_RULE,
         }
@@ -178,7 +180,8 @@ def _by(opened: Opened) -> Actor:
     return Actor(opened.subject, PATIENT, "tablet" if opened.mode == "tablet" else "phone")
 
 
-def _forms(connection: Connection, assessment: int) -> Mapping[str, int]:
+def forms_of(connection: Connection, assessment: int) -> Mapping[str, int]:
+    """The forms that were begun, by instrument."""
     rows = connection.execute(select(Form.instrument, Form.id).where(Form.assessment == assessment))
     return {row.instrument: row.id for row in rows}
 
@@ -194,7 +197,7 @@ def _forms_and_known(connection: Connection, assessment: int, keys: Sequence[str
 
 def _say_who(connection: Connection, opened: Opened, who: str, made: Entry) -> None:
     if opened.mode != TABLET:
-        for form in _forms(connection, opened.assessment).values():
+        for form in forms_of(connection, opened.assessment).values():
             made.update(Form, form, mode=who)
 
 
@@ -205,13 +208,14 @@ def _mode(protocol: Protocol, opened: Opened, who: str | None) -> str:
     return who if who in WHO else NOT_SAID
 
 
-def _form(protocol: Protocol, opened: Opened, instrument: str, language: str, who: str | None) -> dict[str, object]:
+def form_of(protocol: Protocol, opened: Opened, instrument: str, language: str, mode: str) -> dict[str, object]:
+    """The row of a form that is begun now."""
     return {
         "assessment": opened.assessment,
         "instrument": instrument,
         "version": protocol.instruments[instrument].version,
         **_words(protocol, instrument, language),
-        "mode": _mode(protocol, opened, who),
+        "mode": mode,
     }
 
 
@@ -226,7 +230,8 @@ def _words(protocol: Protocol, instrument: str, language: str) -> dict[str, obje
     }
 
 
-def _wrongs(protocol: Protocol, opened: Opened, said: Said) -> Iterable[Wrong]:
+def wrongs_in(protocol: Protocol, opened: Opened, said: Said) -> Iterable[Wrong]:
+    """Why this can be no answer at this visit."""
     visit = protocol.visit(opened.visit, opened.version)
     if said.instrument not in visit.instruments:
         yield Wrong(said.item, N_("This visit does not ask that questionnaire."))
@@ -244,7 +249,8 @@ def _wrongs(protocol: Protocol, opened: Opened, said: Said) -> Iterable[Wrong]:
         yield Wrong(said.item, N_("Write at most %(longest)s characters."), {"longest": longest})
 
 
-def _row(said: Said, forms: Mapping[str, int], opened: Opened, session: str, now: datetime) -> dict[str, object]:
+def row_of(said: Said, forms: Mapping[str, int], opened: Opened, session: str, now: datetime) -> dict[str, object]:
+    """The row of one answer, in her own words by the way that was opened."""
     return {
         "form": forms[said.instrument],
         "item": said.item,

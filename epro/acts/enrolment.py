@@ -11,13 +11,14 @@ from zoneinfo import available_timezones
 from sqlalchemy import Connection, select
 
 from epro.acts import identity_step
+from epro.personal import PERSONAL
 from epro.protocol import Protocol
 from epro.refusals import N_, Wrong
 from epro.store.contacts import NotAMobile, NotAnEmail, parse_email, parse_mobile
 from epro.store.models import Patient
 
 EARLIEST = date(1990, 1, 1)  # no trial that runs on this began before
-PERSONNUMMER = re.compile(r"(?:\d{2})?\d{6}[-+]?\d{4}")
+PERSONNUMMER = re.compile(r"(?:\d{2})?\d{6}[-+]?\d{4}")  # in an id whatever its check digit
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,15 @@ def wrongs_of(connection: Connection, protocol: Protocol, asked: Enrolment, now:
             yield Wrong("phone", error.message, error.values)
     if asked.email:
         yield from wrong_email(protocol, asked.email)
-    if (asked.randomised_on is None) != (asked.arm is None):
-        missing = "arm" if asked.arm is None else "randomised_on"
-        yield Wrong(missing, N_("Arm and randomisation date belong together: give both, or neither yet."))
-    elif asked.randomised_on and asked.arm:
+    if asked.randomised_on:
         yield from wrong_allocation(protocol, asked.consented_on, asked.randomised_on, asked.arm, now)
+    elif asked.arm:
+        yield Wrong("randomised_on", N_("With the arm give the day of randomisation."))
 
 
 def _wrong_subject(connection: Connection, protocol: Protocol, subject: str) -> Iterator[Wrong]:
     if PERSONNUMMER.search(subject):
-        yield Wrong("subject", N_("This looks like a personal identity number. Use the trial's subject id only."))
+        yield Wrong("subject", PERSONAL)
     elif not re.fullmatch(protocol.trial.subject_pattern, subject):
         yield Wrong(
             "subject",
@@ -82,10 +82,21 @@ def _wrong_subject(connection: Connection, protocol: Protocol, subject: str) -> 
         yield Wrong("subject", N_("A patient with this subject id is enrolled already."))
 
 
-def wrong_allocation(protocol: Protocol, consented_on: date, on: date, arm: str, now: datetime) -> Iterator[Wrong]:
-    """An arm that the trial does not have, or a day on which nobody can have been randomised."""
-    yield from _not_among("arm", arm, protocol.arms)
+def wrong_allocation(
+    protocol: Protocol, consented_on: date, on: date, arm: str | None, now: datetime
+) -> Iterator[Wrong]:
+    """An arm that the trial does not have, or a day on which nobody can have been randomised.
+
+    arm: None = who says the day does not know it; the trial office does.
+    """
+    if arm is not None:
+        yield from wrong_arm(protocol, arm)
     yield from wrong_date(protocol, "randomised_on", on, now, consented_on)
+
+
+def wrong_arm(protocol: Protocol, arm: str) -> Iterator[Wrong]:
+    """An arm that the trial does not have."""
+    yield from _not_among("arm", arm, protocol.arms)
 
 
 def wrong_email(protocol: Protocol, typed: str) -> Iterator[Wrong]:

@@ -28,6 +28,11 @@ from scheduler import ledger
 from scheduler.changes import Changes
 from scheduler.ports import CHANNELS, EMAIL, SMS
 
+FROM_QUESTIONNAIRES, FROM_EVERYTHING = "questionnaires", "everything"
+SCOPES = {  # of a withdrawal; what came in before is kept either way
+    FROM_QUESTIONNAIRES: N_("From the questionnaires: her illness may still be followed in the records"),
+    FROM_EVERYTHING: N_("From the whole trial: nothing more is collected"),
+}
 HAPPENINGS = (facts.SURGERY, facts.DISCHARGE, facts.PROGRESSION, facts.SEEN_ALIVE)
 
 
@@ -58,16 +63,18 @@ def enrol(
             _keep_address(opened, cipher, asked.subject, EMAIL, parse_email(asked.email))
         if asked.second_step:
             identity_step.keep(opened, cipher, asked.subject, protocol.trial.identity_step, asked.second_step)
-        if asked.randomised_on and asked.arm:
+        if asked.randomised_on:
             happened(opened, asked.subject, RANDOMISATION, asked.randomised_on)
+        if asked.arm:
             opened.insert(Allocation, subject=asked.subject, arm=asked.arm)
         return replan(connection, protocol, asked.subject, entry=opened, now=now)
 
 
 def randomise(
-    connection: Connection, protocol: Protocol, subject: str, *, on: date, arm: str, by: Actor, now: datetime
+    connection: Connection, protocol: Protocol, subject: str, *, on: date, arm: str | None, by: Actor, now: datetime
 ) -> Changes:
-    """Give a registered patient arm and date. Raises Refusal when she has them already or they make no sense."""
+    """Give a registered patient her date, and her arm where it is known. Raises Refusal when she has them already or
+    they make no sense."""
     known = known_patient(connection, subject)
     wrongs = list(wrong_allocation(protocol, known.events[CONSENT].on, on, arm, now))
     if RANDOMISATION in known.events:
@@ -76,7 +83,8 @@ def randomise(
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action="patient randomised", by=by, at=now) as opened:
         happened(opened, subject, RANDOMISATION, on)
-        opened.insert(Allocation, subject=subject, arm=arm)
+        if arm is not None:
+            opened.insert(Allocation, subject=subject, arm=arm)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
@@ -118,17 +126,37 @@ def _correctable(
 
 
 def record_death(
-    connection: Connection, protocol: Protocol, subject: str, *, on: date, by: Actor, now: datetime
+    connection: Connection,
+    protocol: Protocol,
+    subject: str,
+    *,
+    on: date,
+    by: Actor,
+    now: datetime,
+    reason: str | None = None,
 ) -> Changes:
-    """Record a death: every text that waits is cancelled, every link is closed."""
-    return _end(connection, protocol, subject, facts.DEATH, on, None, by, now)
+    """Record a death: every text that waits is cancelled, every link is closed. reason: how it is known."""
+    return _end(connection, protocol, subject, facts.DEATH, on, reason, by, now)
 
 
 def withdraw(
-    connection: Connection, protocol: Protocol, subject: str, *, on: date, reason: str, by: Actor, now: datetime
+    connection: Connection,
+    protocol: Protocol,
+    subject: str,
+    *,
+    on: date,
+    reason: str,
+    by: Actor,
+    now: datetime,
+    scope: str = FROM_QUESTIONNAIRES,
 ) -> Changes:
-    """Record that a patient withdraws: every text that waits is cancelled, every link is closed. Answers are kept."""
-    return _end(connection, protocol, subject, facts.WITHDRAWAL, on, reason, by, now)
+    """Record that a patient withdraws: every text that waits is cancelled, every link is closed. Answers are kept.
+
+    scope: one of SCOPES.
+    """
+    if scope not in SCOPES:
+        raise Refusal([Wrong("scope", N_("Choose what the patient withdraws from."))])
+    return _end(connection, protocol, subject, facts.WITHDRAWAL, on, reason, by, now, scope)
 
 
 def _end(
@@ -140,6 +168,7 @@ def _end(
     reason: str | None,
     by: Actor,
     now: datetime,
+    value: str | None = None,
 ) -> Changes:
     known = known_patient(connection, subject)
     wrongs = list(wrong_date(protocol, "happened_on", on, now, known.events[CONSENT].on))
@@ -148,13 +177,21 @@ def _end(
     if wrongs:
         raise Refusal(wrongs)
     with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now, reason=reason) as opened:
-        happened(opened, subject, kind, on, reason=reason)
+        happened(opened, subject, kind, on, value=value, reason=reason)
         links.revoke_all(connection, subject, entry=opened, now=now)
         return replan(connection, protocol, subject, entry=opened, now=now)
 
 
 def record(
-    connection: Connection, protocol: Protocol, subject: str, kind: str, *, on: date, by: Actor, now: datetime
+    connection: Connection,
+    protocol: Protocol,
+    subject: str,
+    kind: str,
+    *,
+    on: date,
+    by: Actor,
+    now: datetime,
+    reason: str | None = None,
 ) -> None:
     """Record surgery, discharge, progression, or a day the patient was known to be alive (a call, a visit, an import).
 
@@ -166,8 +203,8 @@ def record(
     wrongs = list(wrong_date(protocol, "happened_on", on, now, known.events[CONSENT].on))
     if wrongs:
         raise Refusal(wrongs)
-    with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now) as opened:
-        happened(opened, subject, kind, on)
+    with entry(connection, chain=known.site, action=f"{kind} recorded", by=by, at=now, reason=reason) as opened:
+        happened(opened, subject, kind, on, reason=reason)
         if any(kind in version.schedule.anchors or version.schedule.silent_days for version in versions_of(connection)):
             replan(connection, protocol, subject, entry=opened, now=now)
 

@@ -16,7 +16,7 @@ COMMANDS = {  # command: (module, one line of help)
     "dossier": ("dossier", "Show every screen, text and day of a trial in one file."),
     "demo": ("demo", "Show the whole job on a simulated trial."),
     "enrol": ("enrolling", "Enrol one patient."),
-    "import": ("enrolling", "Enrol every patient of a CSV file, or none."),
+    "import": ("importing", "Bring in a file of the trial office, all of it or nothing: first as what it would do."),
     "amend": ("amending", "Show what a changed trial file would change for each patient, and change it."),
     "stopped": ("stopping", "Prove that nothing more is sent to a patient, and list what left before."),
     "export": ("exporting", "Write the trial folder for analysis."),

@@ -1,14 +1,13 @@
-"""`epro enrol` and `epro import`: patients in, one or many, with the plan told at once."""
+"""`epro enrol`: a patient in, with her plan told at once."""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
 
 import click
 
-from epro.acts import imports, patients
+from epro.acts import patients
 from epro.acts.enrolment import Enrolment
 from epro.cli.serving import COMMAND, released
 from epro.house import House
@@ -66,27 +65,6 @@ def enrol(subject: str, strata: tuple[str, ...], as_json: bool, **given: object)
     _tell(house, subject, as_json)
 
 
-@click.command(name="import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the subject ids as JSON.")
-def import_(file: Path, as_json: bool) -> None:
-    """Enrol every patient of a CSV file, or none and every reason.
-
-    Columns: subject, site, language, consented_on, eligible, texts_allowed, the strata of the trial, and where they are
-    known phone, second_step (year of birth or PIN, as the trial asks), randomised_on, arm, zone.
-
-    Example: epro import patients.csv
-    """
-    house = released(open_house(read_settings()))
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise click.ClickException(f"{file.name} is not UTF-8. Save it as CSV UTF-8 and try again.") from None
-    with writing(house.engine) as connection:
-        subjects = imports.enrol_all(connection, house.protocol, house.cipher, text, by=COMMAND, now=house.clock())
-    click.echo(json.dumps(subjects) if as_json else f"{len(subjects)} patients enrolled.")
-
-
 def _tell(house: House, subject: str, as_json: bool) -> None:
     with reading(house.engine) as connection:
         texts = planned_texts(connection, subject)
@@ -109,4 +87,4 @@ def _day(value: object) -> object:
     return value.date() if isinstance(value, datetime) else None
 
 
-commands = {"enrol": enrol, "import": import_}
+commands = {"enrol": enrol}

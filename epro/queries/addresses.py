@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from epro.store.codewords import code_word_of
 from epro.store.contacts import Cipher, masked
 from epro.store.models import Contact
+from scheduler.ports import SMS
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,15 @@ class Reached:
 
 def reached_at(connection: Connection, cipher: Cipher, subject: str) -> Reached:
     """The code word of a patient and her addresses in use."""
-    in_use = select(Contact.kind, Contact.address).where(Contact.subject == subject, Contact.until_at.is_(None))
-    addresses = {row.kind: masked(cipher.decrypt(row.address)) for row in connection.execute(in_use)}
+    addresses = {kind: masked(address) for kind, address in _in_use(connection, cipher, subject).items()}
     return Reached(code_word_of(connection, cipher, subject), addresses)
+
+
+def number_of(connection: Connection, cipher: Cipher, subject: str) -> str | None:
+    """The number to call her by, E.164. Only for a page that says so and leaves a line behind."""
+    return _in_use(connection, cipher, subject).get(SMS)
+
+
+def _in_use(connection: Connection, cipher: Cipher, subject: str) -> dict[str, str]:
+    in_use = select(Contact.kind, Contact.address).where(Contact.subject == subject, Contact.until_at.is_(None))
+    return {row.kind: cipher.decrypt(row.address) for row in connection.execute(in_use)}

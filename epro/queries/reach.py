@@ -7,10 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol as Shape
 
+from epro.refusals import N_
+from epro.store import facts
 from epro.store.facts import Facts
 from scheduler import arrows
 
 NO_PERMISSION, OPTED_OUT, NO_NUMBER, FAILS = "no_permission", "opted_out", "no_number", "fails"
+WHY_UNREACHABLE = {
+    NO_PERMISSION: N_("No permission for texts"),
+    OPTED_OUT: N_("Replied STOP"),
+    NO_NUMBER: N_("No phone number"),
+    facts.NOT_ME: N_("Somebody opened the link and said: this is not me"),
+    facts.WRONG_NUMBER: N_("Somebody opened the link and said: wrong number"),
+    FAILS: N_("Texts do not arrive at the number"),
+    arrows.UNDELIVERED: N_("The last text did not arrive"),
+    arrows.REFUSED: N_("The carrier refused the last text"),
+    arrows.UNKNOWN: N_("Nobody knows yet whether the last text left"),
+    arrows.GIVEN_UP: N_("Nobody can tell whether the last text left"),
+    arrows.NOT_SENDABLE: N_("No text can go before the window closes"),
+}
 MISCARRIED = frozenset({arrows.UNDELIVERED, arrows.REFUSED, arrows.UNKNOWN, arrows.GIVEN_UP})
 NOT_YET_SENT = frozenset({arrows.CLAIMED, arrows.WITHHELD})
 
@@ -18,6 +33,8 @@ NOT_YET_SENT = frozenset({arrows.CLAIMED, arrows.WITHHELD})
 class TextRow(Shape):
     """What the ledger says of one text."""
 
+    @property
+    def channel(self) -> str: ...
     @property
     def state(self) -> str: ...
     @property
@@ -30,7 +47,7 @@ class TextRow(Shape):
 
 @dataclass(frozen=True)
 class Sending:
-    """The texts of one form: how many left, what became of the last that was tried, when the next one goes.
+    """The texts of one form: how many left, what became of the last that was tried, when and how the next one goes.
 
     `impossible`: the rules leave no moment at which any text of this form could go.
     """
@@ -40,6 +57,7 @@ class Sending:
     last_at: datetime | None = None
     last_code: int | None = None
     next_at: datetime | None = None
+    next_channel: str | None = None
     impossible: bool = False
 
 
@@ -47,13 +65,17 @@ def sending_of(texts: Sequence[TextRow]) -> Sending:
     """The standing of one form's texts."""
     tried = [text for text in texts if text.left_at is not None or text.state in MISCARRIED]
     last = max(tried, key=_moment, default=None)
-    next_at = min((text.send_at for text in texts if text.state == arrows.PLANNED and text.send_at), default=None)
+    next_at, next_channel = min(
+        ((text.send_at, text.channel) for text in texts if text.state == arrows.PLANNED and text.send_at),
+        default=(None, None),
+    )
     return Sending(
         sent=sum(text.left_at is not None and text.state not in NOT_YET_SENT for text in texts),
         last_state=last.state if last else None,
         last_at=_moment(last) if last else None,
         last_code=last.code if last else None,
         next_at=next_at,
+        next_channel=next_channel,
         impossible=not tried
         and next_at is None
         and any(text.state == arrows.NOT_SENDABLE and text.send_at is None for text in texts),
@@ -82,11 +104,6 @@ def why_unreachable(patient: Facts, sending: Sending, *, started: bool) -> tuple
     if not patient.channels and any(patient.fails(channel) for channel in patient.contacts):
         return (FAILS,)
     return (arrows.NOT_SENDABLE,) if sending.impossible else ()
-
-
-def _has_no_moment(text: TextRow) -> bool:
-    """Not one that waits for a sign of life: it has its moment."""
-    return text.state == arrows.NOT_SENDABLE and text.send_at is None
 
 
 def _moment(text: TextRow) -> datetime:

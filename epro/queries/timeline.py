@@ -41,6 +41,7 @@ class Visit:
     completed_at: datetime | None
     after_randomisation: bool
     mode: str | None
+    reason: str | None  # why it is missing
     answered: Answered
     items: int
     texts: tuple[Text, ...]
@@ -156,6 +157,7 @@ def _visits(
                 and randomised is not None
                 and answered_after_randomisation(row.completed_at, randomised.on, protocol.zone),
                 mode=mode_of.get(row.id),
+                reason=row.reason,
                 answered=counted.get(row.id, NOTHING),
                 items=items_of(protocol, row.visit, row.schedule_version),
                 texts=tuple(text for text in texts if text.visit == row.visit),

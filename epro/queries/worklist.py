@@ -1,7 +1,7 @@
-"""Whom do I call today?
+"""Which forms are late, which are due, whom does no text reach, and what was done lately?
 
-Four lists: overdue (the window closes soonest first), due, unreachable, and done lately. Whatever the number of
-patients, they are read in a constant number of statements.
+Four lists, each with the form first whose window closes first. They hold the first `MOST` rows and say how many there
+are. Whatever the number of patients, they are read in a constant number of statements.
 """
 
 from __future__ import annotations
@@ -10,25 +10,40 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
 
+from epro.assessments import MISSED, state_of
 from epro.protocol import Protocol
 from epro.queries.answered import NOTHING, Answered, answered, items_of
-from epro.queries.reach import Sending, sending_of, why_unreachable
+from epro.queries.reach import MISCARRIED, Sending, sending_of, why_unreachable
 from epro.store import facts
 from epro.store.facts import Facts
-from epro.store.models import Assessment, Patient
+from epro.store.models import Assessment, Contact, Patient, PatientEvent
+from epro.store.planned import INSTANT
+from scheduler import arrows
 from scheduler.tables import attempt, message
 
 LATELY = SOON = timedelta(days=14)
-INSTANT = timedelta(microseconds=1)
+MOST = 100
+MOST_IN_DOUBT = 300  # patients of whom it is looked at more closely whether a text reaches them
+DOUBTFUL = (
+    facts.TEXTS_REFUSED,
+    facts.OPTED_OUT,
+    facts.NOT_ME,
+    facts.WRONG_NUMBER,
+    *facts.FAILS.values(),
+)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One assessment of one patient. `last_on` is the last day of its window; `days_left` 0 = it closes tonight."""
+    """One assessment of one patient. `last_on` is the last day of its window; `days_left` 0 = it closes tonight.
+
+    misses: how many forms just before this one were missed, one after the other.
+    """
 
     subject: str
     site: str
@@ -45,6 +60,7 @@ class Row:
     answered: Answered
     items: int
     sending: Sending
+    misses: int
 
 
 @dataclass(frozen=True)
@@ -57,10 +73,14 @@ class Unreachable:
 
 @dataclass(frozen=True)
 class Worklist:
+    """counts: of each list, how many there are in all. known: the facts of every patient that is listed."""
+
     overdue: tuple[Row, ...]
     due: tuple[Row, ...]
     unreachable: tuple[Unreachable, ...]
     done: tuple[Row, ...]
+    counts: Mapping[str, int]
+    known: Mapping[str, Facts]
     paused: Mapping[str, date]  # patients whose texts rest, and until when
 
 
@@ -73,60 +93,115 @@ def worklist(
     visit: str | None = None,
 ) -> Worklist:
     """The lists of these sites (None = all), of one visit or of every one."""
-    which = list(_listed(now, sites, visit))
-    known = facts.facts_of(connection, connection.execute(_subjects(which)).scalars())
-    rows = [row for row in _rows(connection, protocol, which, now) if row.completed_at or not known[row.subject].ended]
     today = _day(now, protocol)
-    waiting = sorted((row for row in rows if row.completed_at is None), key=_urgency)
-    is_open = [row for row in waiting if row.opens_at <= now]
+    here = [
+        *([] if sites is None else [Patient.site.in_(sites)]),
+        *([] if visit is None else [Assessment.visit == visit]),
+    ]
+    waits, done = _waits(protocol, now), Assessment.completed_at > now - LATELY
+    is_open = Assessment.opens_at <= now
+    late, not_late = (Assessment.due_on < today), (Assessment.due_on >= today)
+    found = {
+        "overdue": _first(connection, protocol, [*here, waits, is_open, late], MOST),
+        "due": _first(connection, protocol, [*here, waits, is_open, not_late], MOST),
+        "in_doubt": _first(connection, protocol, [*here, waits, _in_doubt()], MOST_IN_DOUBT),
+        "done": _first(connection, protocol, [*here, done], MOST, latest=True),
+    }
+    counts = _counts(connection, here, waits, is_open, late, done)
+    known = facts.facts_of(connection, {row.subject for rows in found.values() for row in rows})
+    rows = _rows(connection, protocol, found, known, now)
+    unreachable = tuple(_unreachable(rows["in_doubt"], known))
     return Worklist(
-        overdue=tuple(row for row in is_open if row.due_on < today),
-        due=tuple(row for row in is_open if row.due_on >= today),
-        unreachable=tuple(_unreachable(waiting, known)),
-        done=tuple(sorted((row for row in rows if row.completed_at), key=_completed, reverse=True)),
+        overdue=rows["overdue"],
+        due=rows["due"],
+        unreachable=unreachable,
+        done=rows["done"],
+        counts={**counts, "unreachable": len(unreachable)},
+        known=known,
         paused={subject: until for subject, one in known.items() if (until := one.paused_until(today))},
     )
 
 
-def _listed(now: datetime, sites: Collection[str] | None, visit: str | None) -> Iterator[ColumnElement[bool]]:
-    waits = and_(
+def _waits(protocol: Protocol, now: datetime) -> ColumnElement[bool]:
+    """That an answer is awaited now or soon. The second bound of the window is implied, and spares a search of it."""
+    return and_(
         Assessment.completed_at.is_(None),
+        Assessment.reason.is_(None),
         Assessment.expected.is_(True),
         Assessment.closes_at > now,
+        Assessment.closes_at <= now + SOON + protocol.longest_window,
         Assessment.opens_at <= now + SOON,
+        ~facts.has_ended(),
     )
-    yield or_(waits, Assessment.completed_at > now - LATELY)
-    if sites is not None:
-        yield Patient.site.in_(sites)
-    if visit is not None:
-        yield Assessment.visit == visit
 
 
-def _subjects(which: Sequence[ColumnElement[bool]]) -> Any:
-    return select(Patient.subject).distinct().join(Assessment, Assessment.subject == Patient.subject).where(*which)
+def _in_doubt() -> ColumnElement[bool]:
+    """That something speaks against texts reaching her for this form; `why_unreachable` then judges."""
+    of_form = and_(message.c.subject == Assessment.subject, message.c.visit == Assessment.visit)
+    troubled = or_(
+        message.c.state.in_(MISCARRIED), and_(message.c.state == arrows.NOT_SENDABLE, message.c.send_at.is_(None))
+    )
+    return or_(
+        ~exists().where(Contact.subject == Assessment.subject, Contact.until_at.is_(None)),
+        exists().where(PatientEvent.subject == Assessment.subject, PatientEvent.kind.in_(DOUBTFUL)),
+        exists().where(of_form, troubled),
+    )
 
 
-def _urgency(row: Row) -> tuple[datetime, bool, str]:
-    return row.closes_at, not row.baseline, row.subject
+def _first(
+    connection: Connection,
+    protocol: Protocol,
+    which: Sequence[ColumnElement[bool]],
+    most: int,
+    *,
+    latest: bool = False,
+) -> Sequence[Any]:
+    """The first rows of a list: the window that closes first, there the baselines first; or the latest submitted."""
+    baselines = [code for code, visit in protocol.visits.items() if visit.baseline]
+    by_urgency = (Assessment.closes_at, case((Assessment.visit.in_(baselines), 0), else_=1), Assessment.subject)
+    by_day = (Assessment.completed_at.desc(), Assessment.subject.desc())
+    statement = select(Assessment.__table__, Patient.site, Patient.enrolled_at)
+    joined = statement.join(Patient, Patient.subject == Assessment.subject).where(*which)
+    return connection.execute(joined.order_by(*(by_day if latest else by_urgency)).limit(most)).all()
 
 
-def _completed(row: Row) -> tuple[datetime, str]:
-    assert row.completed_at is not None
-    return row.completed_at, row.subject
+def _counts(
+    connection: Connection,
+    here: Sequence[ColumnElement[bool]],
+    waits: ColumnElement[bool],
+    is_open: ColumnElement[bool],
+    late: ColumnElement[bool],
+    done: ColumnElement[bool],
+) -> dict[str, int]:
+    row = connection.execute(
+        select(
+            func.count().filter(waits, is_open, late).label("overdue"),
+            func.count().filter(waits, is_open, ~late).label("due"),
+            func.count().filter(done).label("done"),
+        )
+        .select_from(Assessment)
+        .join(Patient, Patient.subject == Assessment.subject)
+        .where(or_(waits, done), *here)
+    ).one()
+    return dict(row._mapping)
 
 
 def _rows(
-    connection: Connection, protocol: Protocol, which: Sequence[ColumnElement[bool]], now: datetime
-) -> Iterator[Row]:
-    counted = answered(connection, which)
-    sendings = _sendings(connection, which)
+    connection: Connection,
+    protocol: Protocol,
+    found: Mapping[str, Sequence[Any]],
+    known: Mapping[str, Facts],
+    now: datetime,
+) -> dict[str, tuple[Row, ...]]:
+    ids = {row.id for rows in found.values() for row in rows}
+    counted = answered(connection, [Assessment.id.in_(ids)])
+    sendings = _sendings(connection, ids)
+    misses = _misses(connection, known, now)
     today = _day(now, protocol)
-    found = connection.execute(
-        select(Assessment.__table__, Patient.site).join(Patient, Patient.subject == Assessment.subject).where(*which)
-    )
-    for row in found:
+
+    def as_row(row: Any) -> Row:
         last_on = _day(row.closes_at - INSTANT, protocol)
-        yield Row(
+        return Row(
             subject=row.subject,
             site=row.site,
             visit=row.visit,
@@ -142,21 +217,33 @@ def _rows(
             answered=counted.get(row.id, NOTHING),
             items=items_of(protocol, row.visit, row.schedule_version),
             sending=sendings[row.subject, row.visit],
+            misses=misses.get(row.subject, 0),
         )
 
+    return {name: tuple(as_row(row) for row in rows) for name, rows in found.items()}
 
-def _sendings(connection: Connection, which: Sequence[ColumnElement[bool]]) -> dict[tuple[str, str], Sending]:
+
+def _misses(connection: Connection, known: Mapping[str, Facts], now: datetime) -> dict[str, int]:
+    """How many of a patient's latest closed forms were missed in a row, in one statement."""
+    states = defaultdict(list)
+    closed = (Assessment.closes_at <= now, Assessment.closes_at > Assessment.opens_at, Assessment.subject.in_(known))
+    latest_first = select(Assessment.__table__).where(*closed).order_by(Assessment.due_on.desc(), Assessment.id.desc())
+    for row in connection.execute(latest_first):
+        patient = known[row.subject]
+        states[row.subject].append(state_of(row, now, patient.enrolled_at, patient.ended_at))
+    return {subject: len(list(takewhile(lambda one: one == MISSED, one_s))) for subject, one_s in states.items()}
+
+
+def _sendings(connection: Connection, assessments: Collection[int]) -> dict[tuple[str, str], Sending]:
     """What has become of the texts of these assessments, in one statement."""
-    tried = attempt.alias()
     here = and_(message.c.subject == Assessment.subject, message.c.visit == Assessment.visit)
-    latest = attempt.c.id == select(func.max(tried.c.id)).where(tried.c.message == message.c.id).scalar_subquery()
-    columns = [message.c[name] for name in ("subject", "visit", "state", "send_at", "left_at")]
+    latest = and_(attempt.c.message == message.c.id, attempt.c.n == message.c.attempts)
+    columns = [message.c[name] for name in ("subject", "visit", "channel", "state", "send_at", "left_at")]
     rows = connection.execute(
         select(*columns, attempt.c.code)
         .join(Assessment, here)
-        .join(Patient, Patient.subject == Assessment.subject)
         .outerjoin(attempt, latest)
-        .where(*which)
+        .where(Assessment.id.in_(assessments))
     )
     texts = defaultdict(list)
     for row in rows:
@@ -164,7 +251,7 @@ def _sendings(connection: Connection, which: Sequence[ColumnElement[bool]]) -> d
     return defaultdict(Sending, {key: sending_of(rows) for key, rows in texts.items()})
 
 
-def _unreachable(waiting: Sequence[Row], known: dict[str, Facts]) -> Iterator[Unreachable]:
+def _unreachable(waiting: Sequence[Row], known: Mapping[str, Facts]) -> Iterator[Unreachable]:
     """Each patient once, with the form whose window closes first among those that no text reaches."""
     told = set()
     for row in waiting:

@@ -16,16 +16,20 @@ import hashlib
 import json
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select, text, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, text, tuple_, update
+from sqlalchemy.exc import NoResultFound
 
+from epro.personal import PERSONAL, holds_personal_number
+from epro.refusals import Refusal, Wrong
 from epro.store import locks
-from epro.store.models import Assessment, Audit, AuditValue, Base, Form, table_of
+from epro.store.models import Assessment, Audit, AuditValue, Base, Form, ImportedFile, TrialVersion, table_of
 
 TRIAL_CHAIN = "trial"  # the chain of what belongs to no site
 ACCOUNTS_CHAIN = "accounts"  # the chain of who may sign in, and who did
@@ -42,6 +46,8 @@ UNAUDITED = {
     "second_step": {"hash"},
     "card": {"code", "code_hash"},
 }
+BY_STAFF = ("desk", "command", "import")
+WRITTEN_ELSEWHERE = (TrialVersion, ImportedFile)  # a file as it is; its cells were looked at one by one
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,9 @@ class Entry:
     values: list[dict[str, str]] = field(default_factory=list)
     owners: dict[str, set[Any]] = field(default_factory=dict)  # by subject, form or assessment: whose rows it touched
 
+    def __post_init__(self) -> None:
+        self._refuse_personal_numbers({"reason": self.reason})
+
     def insert(self, model: type[Base], **values: Any) -> Any:
         """Add one row and tell of it. Returns its primary key (a tuple when it has several columns)."""
         return self.insert_all(model, [values])[0]
@@ -79,6 +88,9 @@ class Entry:
     def insert_all(self, model: type[Base], rows: Sequence[dict[str, Any]]) -> list[Any]:
         """Add several rows in one statement and tell of each. Returns their primary keys in the same order."""
         locks.refuse_to_add(self, model, rows)
+        if model not in WRITTEN_ELSEWHERE:
+            for row in rows:
+                self._refuse_personal_numbers(row)
         table = table_of(model)
         statement = insert(table).returning(*table.primary_key.columns, sort_by_parameter_order=True)
         keys = [tuple(key) for key in self.connection.execute(statement, [{**row, "entry": self.id} for row in rows])]
@@ -94,25 +106,59 @@ class Entry:
 
         Of a column that the trail may not hold it is told that it changed, and not from what to what.
         """
+        return self.update_all(model, {key: values}) == 1
+
+    def update_all(self, model: type[Base], rows: Mapping[Any, Mapping[str, Any]]) -> int:
+        """The same for several rows, by their primary keys, in a few statements. Returns how many differed."""
+        changes: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        there = self._there(model, {name for values in rows.values() for name in values}, rows)
+        for key, values in rows.items():
+            keys = key if isinstance(key, tuple) else (key,)
+            before = there[keys]
+            changed = {name: value for name, value in values.items() if before[name] != value}
+            if changed:
+                locks.refuse_to_change(self, model, key, changed)
+                self._refuse_personal_numbers(changed)
+                self._belongs(before)
+                hidden = UNAUDITED.get(model.__tablename__, set())
+                for name, value in changed.items():
+                    self._tell(model, keys, name, *((None, None) if name in hidden else (before[name], value)))
+                changes[tuple(changed)].append({**changed, **{f"key_{n}": part for n, part in enumerate(keys)}})
+        self._change(model, changes)
+        return sum(map(len, changes.values()))
+
+    def _there(
+        self, model: type[Base], names: Collection[str], keys: Collection[Any]
+    ) -> dict[tuple[Any, ...], Mapping[str, Any]]:
+        """These rows as they are, by primary key. Raises NoResultFound."""
         table = table_of(model)
-        columns = table.primary_key.columns
-        keys = key if isinstance(key, tuple) else (key,)
-        here = [column == part for column, part in zip(columns, keys, strict=True)]
-        named = [table.c[name] for name in dict.fromkeys((*values, *_owning(table)))]
-        before = self.connection.execute(select(*named).where(*here)).one()._mapping
-        changed = {name: value for name, value in values.items() if before[name] != value}
-        if changed:
-            locks.refuse_to_change(self, model, key, changed)
-            self._belongs(dict(before))
-            self.connection.execute(update(table).where(*here).values(**changed, entry=self.id))
-            hidden = UNAUDITED.get(model.__tablename__, set())
-            for name, value in changed.items():
-                self._tell(model, keys, name, *((None, None) if name in hidden else (before[name], value)))
-        return bool(changed)
+        primary = list(table.primary_key.columns)
+        wanted = primary[0].in_(keys) if len(primary) == 1 else tuple_(*primary).in_(keys)
+        columns = {column.name: column for column in primary}
+        columns |= {name: table.c[name] for name in (*names, *_owning(table))}
+        rows = self.connection.execute(select(*columns.values()).where(wanted)).mappings().all()
+        if len(rows) < len(keys):
+            raise NoResultFound(f"{len(keys) - len(rows)} rows of {table.name} are not there")
+        return {tuple(row[column.name] for column in primary): dict(row) for row in rows}
+
+    def _change(self, model: type[Base], changes: Mapping[tuple[str, ...], Sequence[dict[str, Any]]]) -> None:
+        table = table_of(model)
+        here = [column == bindparam(f"key_{n}") for n, column in enumerate(table.primary_key.columns)]
+        for columns, rows in changes.items():
+            values = {name: bindparam(name, type_=table.c[name].type) for name in columns}
+            changing = update(table).where(*here).values({**values, "entry": self.id})
+            self.connection.execute(changing, list(rows))
 
     def note(self, table: str, row: str, column: str, value: Any) -> None:
         """Tell of something that stands in no row of its own."""
         self.changes.append([table, row, column, None, self._digest(value)])
+
+    def _refuse_personal_numbers(self, values: Mapping[str, Any]) -> None:
+        """Whatever staff typed, by whichever page or command: the trial does without. Raises Refusal."""
+        if self.by.channel in BY_STAFF:
+            held = [name for name, value in values.items() if isinstance(value, str) and holds_personal_number(value)]
+            if held:
+                raise Refusal([Wrong(name, PERSONAL) for name in held])
 
     def _belongs(self, row: Mapping[str, Any]) -> None:
         for owner in OWNERS:

@@ -80,6 +80,11 @@ def masked(address: str) -> str:
     return f"{local[0]}•••@{domain}" if at else f"••• {address[-2:]}"
 
 
+def spoken(number: str) -> str:
+    """A number as a person reads it from a page and types it."""
+    return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
 def _example(country: str) -> str:
     if country in SET_ASIDE_FOR_FICTION:
         return SET_ASIDE_FOR_FICTION[country]

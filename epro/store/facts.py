@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from epro.store.models import Assessment, Contact, Patient, PatientEvent
 from scheduler.ports import CHANNELS, EMAIL, SMS
-from scheduler.waiting import Pause, Sign
+from scheduler.waiting import Again, Pause, Sign
 
 CONSENT, RANDOMISATION, SURGERY, PROGRESSION = "consent", "randomisation", "surgery", "progression"
 DISCHARGE = "discharge"  # from hospital
@@ -26,6 +26,14 @@ ASKED_LATER = "asked_later"  # to be reminded once more, the day after
 NOT_ME, WRONG_NUMBER = "not_me", "wrong_number"  # said by somebody who opened a link
 PAUSED, PAUSE_ENDED = "paused", "pause_ended"  # no texts from a day on; value: the first day on which they go again
 CONSENTED_ANEW = "consented_anew"  # to an amended trial; value: the version
+CALLED = "called"  # by staff; value: what came of it
+ANSWERED_ON_THE_PHONE = "answered"
+SENT_AGAIN = "sent_again"  # a text that staff asked for; value: the visit
+ALERT_RAISED, ALERT_ACKNOWLEDGED, ALERT_ESCALATED = (  # value: rule:visit
+    "alert_raised",
+    "alert_acknowledged",
+    "alert_escalated",
+)
 UNDONE = "undone"  # the event that it corrects never happened
 SIGNS_OF_LIFE = frozenset(
     {CONSENT, RANDOMISATION, SURGERY, DISCHARGE, PROGRESSION, SEEN_ALIVE, ASKED_LATER, CONSENTED_ANEW}
@@ -58,6 +66,7 @@ class Facts:
 
     events: the current word on each kind. standing: every event that stands, in the order they were made known.
     reached_from: since when there has been an address. answered_at: when she opened or submitted a form.
+    settled: the visits for which nothing more is sent: submitted, or with a reason why they are not answered.
     """
 
     subject: str
@@ -68,7 +77,7 @@ class Facts:
     strata: Mapping[str, str]
     events: Mapping[str, Happened]
     contacts: Mapping[str, InUse]  # by channel
-    completed: frozenset[str] = field(default_factory=frozenset)
+    settled: frozenset[str] = field(default_factory=frozenset)
     standing: tuple[Happened, ...] = ()
     reached_from: datetime | None = None
     answered_at: tuple[datetime, ...] = ()
@@ -155,6 +164,16 @@ class Facts:
         return asked.on + timedelta(days=1) if asked else None
 
     @property
+    def again(self) -> tuple[Again, ...]:
+        """The texts that staff asked to be sent once more, the oldest first."""
+        asked = (one for one in self.standing if one.kind == SENT_AGAIN and one.value)
+        return tuple(Again(str(one.value), one.reported_at) for one in asked)
+
+    @property
+    def last_call(self) -> Happened | None:
+        return self.events.get(CALLED)
+
+    @property
     def texts_allowed(self) -> bool:
         return self._latest(TEXTS_ALLOWED, TEXTS_REFUSED) == TEXTS_ALLOWED
 
@@ -212,7 +231,7 @@ def facts_of(connection: Connection, subjects: Iterable[str] | None = None) -> d
     patients = connection.execute(select(Patient.__table__).where(*_among(Patient.subject, wanted))).all()
     standing = _standing(connection, wanted)
     contacts, reached_from = _contacts(connection, wanted)
-    completed, answered_at = _answered(connection, wanted)
+    settled, answered_at = _answered(connection, wanted)
     return {
         row.subject: Facts(
             subject=row.subject,
@@ -223,7 +242,7 @@ def facts_of(connection: Connection, subjects: Iterable[str] | None = None) -> d
             strata=row.strata,
             events={event.kind: event for event in standing[row.subject]},
             contacts=contacts.get(row.subject, {}),
-            completed=frozenset(completed[row.subject]),
+            settled=frozenset(settled[row.subject]),
             standing=tuple(standing[row.subject]),
             reached_from=reached_from.get(row.subject),
             answered_at=tuple(answered_at[row.subject]),
@@ -240,9 +259,13 @@ def has_ended() -> ColumnElement[bool]:
     return exists().where(*ends, ~undone)
 
 
-def lock(connection: Connection, subject: str) -> None:
-    """Hold a patient until the end of the transaction, so that two plans of one patient are never written at once."""
-    connection.execute(select(Patient.subject).where(Patient.subject == subject).with_for_update())
+def lock(connection: Connection, *subjects: str) -> None:
+    """Hold patients until the end of the transaction, so that two plans of one patient are never written at once.
+
+    Several in the order of their ids, so that two who hold some of the same never wait for each other.
+    """
+    these = select(Patient.subject).where(Patient.subject.in_(subjects)).order_by(Patient.subject)
+    connection.execute(these.with_for_update())
 
 
 def _among(column: InstrumentedAttribute[str], wanted: Sequence[str] | None) -> list[ColumnElement[bool]]:
@@ -284,13 +307,14 @@ def _contacts(
 def _answered(
     connection: Connection, wanted: Sequence[str] | None
 ) -> tuple[dict[str, set[str]], dict[str, list[datetime]]]:
-    """The visits that are completed, and when any was begun or submitted."""
-    completed: dict[str, set[str]] = defaultdict(set)
+    """The visits for which nothing more is sent, and when any was begun or submitted."""
+    settled: dict[str, set[str]] = defaultdict(set)
     answered_at: dict[str, list[datetime]] = defaultdict(list)
-    touched = or_(Assessment.started_at.is_not(None), Assessment.completed_at.is_not(None))
-    columns = (Assessment.subject, Assessment.visit, Assessment.started_at, Assessment.completed_at)
+    names = ("subject", "visit", "started_at", "completed_at", "reason")
+    columns = [getattr(Assessment, name) for name in names]
+    touched = or_(*(column.is_not(None) for column in columns[2:]))
     for row in connection.execute(select(*columns).where(touched, *_among(Assessment.subject, wanted))):
-        if row.completed_at is not None:
-            completed[row.subject].add(row.visit)
+        if row.completed_at is not None or row.reason is not None:
+            settled[row.subject].add(row.visit)
         answered_at[row.subject] += [at for at in (row.started_at, row.completed_at) if at is not None]
-    return completed, answered_at
+    return settled, answered_at

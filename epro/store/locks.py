@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, func, select, text
 
 from epro.refusals import N_, Refusal, Wrong
-from epro.store.models import Answer, Assessment, Base, DataLock, Form, PatientEvent
+from epro.store.models import AdverseEvent, Answer, Assessment, Base, CovariateValue, DataLock, Form, PatientEvent
 
 if TYPE_CHECKING:
     from epro.store.audit import Entry
@@ -30,6 +30,11 @@ NO_TRIAL_DATA = frozenset(
         "pause_ended",
         "not_me",
         "wrong_number",
+        "called",
+        "sent_again",
+        "alert_raised",
+        "alert_acknowledged",
+        "alert_escalated",
     }
 )
 WHAT_SHE_DID = frozenset({"started_at", "completed_at", "reason"})  # columns that planning leaves alone
@@ -64,6 +69,11 @@ def refuse_to_add(entry: Entry, model: type[Base], rows: Sequence[Mapping[str, A
         days = [row["happened_on"] for row in rows if row["kind"] not in NO_TRIAL_DATA]
         if days and (cut_on := _cut(entry)) and min(days) <= cut_on:
             raise LockedData(cut_on, entry)
+    elif model is AdverseEvent:
+        if (cut_on := _cut(entry)) and min(row["started_on"] for row in rows) <= cut_on:
+            raise LockedData(cut_on, entry)
+    elif model is CovariateValue:
+        _refuse_baselines(entry, {row["subject"] for row in rows})
     elif model is Answer:
         _refuse_forms(entry, {row["form"] for row in rows})
     elif model is Form:
@@ -76,6 +86,15 @@ def refuse_to_change(entry: Entry, model: type[Base], key: Any, changed: Collect
         _refuse_forms(entry, {key})
     elif model is Assessment and WHAT_SHE_DID & set(changed):
         _refuse_assessments(entry, {key})
+
+
+def _refuse_baselines(entry: Entry, subjects: set[str]) -> None:
+    """What a patient was at baseline is locked with the day of her consent."""
+    if cut_on := _cut(entry):
+        consented = (PatientEvent.kind == "consent", PatientEvent.subject.in_(subjects))
+        first = entry.connection.execute(select(func.min(PatientEvent.happened_on)).where(*consented)).scalar()
+        if first is not None and first <= cut_on:
+            raise LockedData(cut_on, entry)
 
 
 def _refuse_forms(entry: Entry, forms: set[int]) -> None:

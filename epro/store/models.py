@@ -106,6 +106,7 @@ class PatientEvent(Base):
     """Something that happened to a patient, on a day, reported at an instant. Append only; `corrects` replaces."""
 
     __tablename__ = "patient_event"
+    __table_args__ = (Index("ix_patient_event_kind_reported_at", "kind", "reported_at"),)
 
     id: Mapped[Serial]
     subject: Mapped[Subject] = mapped_column(index=True)
@@ -215,7 +216,7 @@ class Assessment(Base):
     closes_at: Mapped[datetime] = mapped_column(index=True)
     expected: Mapped[bool]
     started_at: Mapped[datetime | None]
-    completed_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None] = mapped_column(index=True)
     reason: Mapped[str | None]
     entry: Mapped[Entry]
 
@@ -262,6 +263,52 @@ class Answer(Base):
     by: Mapped[str]
     mode: Mapped[str]
     reason: Mapped[str | None]
+    entry: Mapped[Entry]
+
+
+class ImportedFile(Base):
+    """A file of the trial office as it was brought in: its cells, contact data left out. Append only."""
+
+    __tablename__ = "imported_file"
+
+    id: Mapped[Serial]
+    kind: Mapped[str]  # patients | covariates | outcomes | adverse_events
+    sha256: Mapped[str]  # of the file itself
+    cells: Mapped[str | None] = mapped_column(Text)  # as CSV
+    rows: Mapped[int]
+    imported_at: Mapped[datetime]
+    entry: Mapped[Entry]
+
+
+class CovariateValue(Base):
+    """What the case report form says of a patient at baseline. Append only: the highest id counts."""
+
+    __tablename__ = "covariate_value"
+    __table_args__ = (Index("ix_covariate_value_subject_name", "subject", "name", "id"),)
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject]
+    name: Mapped[str]  # [analysis.covariate.NAME] of the trial file
+    value: Mapped[str]  # a number with a point for decimals, or a word
+    file: Mapped[int] = mapped_column(ForeignKey("imported_file.id"))
+    entry: Mapped[Entry]
+
+
+class AdverseEvent(Base):
+    """What the case report form says of an adverse event. Append only: of one subject, term and first day the highest
+    id counts."""
+
+    __tablename__ = "adverse_event"
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject] = mapped_column(index=True)
+    term: Mapped[str | None]
+    grade: Mapped[int]  # 1 to 5, CTCAE
+    serious: Mapped[bool | None]
+    started_on: Mapped[date]
+    ended_on: Mapped[date | None]
+    taken_back: Mapped[bool] = mapped_column(Boolean)  # the form says now that it never was
+    file: Mapped[int] = mapped_column(ForeignKey("imported_file.id"))
     entry: Mapped[Entry]
 
 

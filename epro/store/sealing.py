@@ -21,11 +21,14 @@ from sqlalchemy import Connection, PrimaryKeyConstraint, Table, UniqueConstraint
 
 from epro.store.models import (
     Access,
+    AdverseEvent,
     Answer,
     Audit,
     AuditValue,
     Base,
+    CovariateValue,
     DataLock,
+    ImportedFile,
     PatientEvent,
     SecondStep,
     Signature,
@@ -35,7 +38,19 @@ from epro.store.models import (
 from scheduler.tables import message_event
 from scheduler.tables import metadata as ledger
 
-ADDED_TO = (Audit, TrialVersion, PatientEvent, Answer, Access, Signature, DataLock, SecondStep)
+ADDED_TO = (
+    Audit,
+    TrialVersion,
+    PatientEvent,
+    Answer,
+    Access,
+    Signature,
+    DataLock,
+    SecondStep,
+    ImportedFile,
+    CovariateValue,
+    AdverseEvent,
+)
 APPEND_ONLY: tuple[Table, ...] = (*map(table_of, ADDED_TO), message_event)
 REDACTABLE = table_of(AuditValue)
 EMPTIED = {  # words somebody wrote, and what a patient who has her contact data erased showed besides her link
@@ -43,6 +58,8 @@ EMPTIED = {  # words somebody wrote, and what a patient who has her contact data
     "patient_event": ("reason",),
     "answer": ("reason", "text"),
     "second_step": ("hash",),
+    "imported_file": ("cells",),
+    "adverse_event": ("term",),
 }
 FUNCTIONS = {  # PostgreSQL: name → body
     "epro_sealed": "RAISE EXCEPTION 'epro: rows of % are only added', TG_TABLE_NAME USING ERRCODE = '23001';",

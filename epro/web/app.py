@@ -13,12 +13,14 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from epro.house import House
 from epro.opening import in_force
+from epro.sheets import MOST_BYTES
 from epro.store.database import glance
 from epro.versions import newest
 from epro.web import (
     accounts,
     arriving,
     audiences,
+    calendar,
     desk,
     errors,
     health,
@@ -47,6 +49,7 @@ HEADERS = {
 ONLY_HTTPS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 MAX_BODY_BYTES = 64 * 1024
 MAX_FORM_FIELDS = 200
+MAX_FILE_BYTES = {"desk.try_file": 2 * MOST_BYTES, "desk.import_file": 2 * MOST_BYTES}  # as sent, with its form
 YEAR_SECONDS = 365 * 24 * 3600
 
 
@@ -80,7 +83,7 @@ def create_app(house: House) -> Flask:
     csrf.init_app(app)
     accounts.init_app(app)
     limits.init_app(app)
-    for part in (patient, arriving, saving, desk, webhooks, health):
+    for part in (patient, arriving, saving, desk, calendar, webhooks, health):
         app.register_blueprint(part.pages)
     for part in (webhooks, saving):  # each of their requests carries its own proof
         csrf.exempt(part.pages)
@@ -105,6 +108,8 @@ def _fingerprint(name: str) -> str:
 
 def _name_request() -> None:
     g.request_id = uuid.uuid4().hex[:16]
+    if request.endpoint in MAX_FILE_BYTES:
+        request.max_content_length = request.max_form_memory_size = MAX_FILE_BYTES[request.endpoint]
 
 
 def _keep_up() -> None:

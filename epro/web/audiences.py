@@ -12,10 +12,11 @@ from flask import Flask
 ANYBODY = "anybody"
 PATIENT = "who holds a patient's link"
 CARRIER = "the carrier, by its signature"
+CALENDAR = "who holds a calendar's address"
 SIGNING_IN = "staff who sign in"
 HALFWAY = "staff who have given the first step"
 MEMBER = "any member of staff, of her own account"
-OPEN = frozenset({ANYBODY, PATIENT, CARRIER, SIGNING_IN, HALFWAY, MEMBER})
+OPEN = frozenset({ANYBODY, PATIENT, CARRIER, CALENDAR, SIGNING_IN, HALFWAY, MEMBER})
 
 AUDIENCES: dict[str, str] = {
     "static": ANYBODY,
@@ -67,11 +68,16 @@ AUDIENCES: dict[str, str] = {
     "desk.new_link": "accounts.administer",
     "desk.enrolment": "patients.enrol",
     "desk.enrol": "patients.enrol",
-    "desk.import_file": "patients.enrol",
-    "desk.enrol_file": "patients.enrol",
+    "desk.preview_dates": "patients.enrol",
+    "desk.imports": "files.import",
+    "desk.try_file": "files.import",
+    "desk.import_file": "files.import",
+    "desk.imported_copy": "files.import",
     "desk.export_page": "data.export",
     "desk.export_data": "data.export",
     "desk.completion_table": "completion.read",
+    "desk.form_list": "patients.read",
+    "desk.forms_as_csv": "patients.read",
     "desk.patient": "patients.read",
     "desk.randomise": "patients.randomise",
     "desk.correct_randomisation": "patients.randomise",
@@ -87,12 +93,21 @@ AUDIENCES: dict[str, str] = {
     "desk.card": "patients.reach",
     "desk.hand_over": "forms.hand_over",
     "desk.record_discharge": "patients.record",
+    "desk.change_zone": "patients.record",
     "desk.pause": "patients.record",
     "desk.end_pause": "patients.record",
     "desk.undo": "patients.record",
     "desk.consent_anew": "patients.record",
     "desk.confirm_alive": "patients.record",
     "desk.stopped": "patients.read",
+    "desk.call": "patients.call",
+    "desk.log_call": "patients.call",
+    "desk.send_again": "patients.call",
+    "desk.give_reason": "patients.call",
+    "desk.acknowledge": "patients.call",
+    "desk.paper": "answers.enter",
+    "desk.enter_paper": "answers.enter",
+    "desk.enter_phone": "answers.enter",
     "desk.landing": "desk.enter",
     "desk.search": "patients.read",
     "desk.answers_of_visit": "answers.read",
@@ -109,6 +124,10 @@ AUDIENCES: dict[str, str] = {
     "desk.trail_as_json": "trail.read",
     "desk.looks": "trail.read",
     "desk.review_trail": "trail.review",
+    "desk.calendar": "calendar.have",
+    "desk.make_calendar": "calendar.have",
+    "desk.end_calendar": "calendar.have",
+    "calendar.feed": CALENDAR,
     "webhooks.receipt": CARRIER,
     "webhooks.reply": CARRIER,
     "health.health": ANYBODY,

@@ -5,14 +5,16 @@ No traceback reaches a person, and no value of a request or an answer reaches th
 
 from __future__ import annotations
 
-from flask import Flask, current_app, g, render_template
+from flask import Flask, Response, current_app, g, render_template
 from flask_babel import gettext
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 from epro.logs import place_of
+from epro.refusals import Refusal
 from epro.store import database
+from epro.web.refusing import in_words
 
 RETRY_SECONDS = "10"
 
@@ -21,7 +23,15 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     for unavailable in (OperationalError, InterfaceError, PoolExhausted):
         app.register_error_handler(unavailable, _database_error)
+    app.register_error_handler(Refusal, _refused)
     app.register_error_handler(Exception, _unforeseen)
+
+
+def reply(app: Flask, code: int) -> Response:
+    """The whole answer to what never became a request: the page of this error, with the headers of every page."""
+    with app.test_request_context("/"):
+        page = app.handle_user_exception(default_exceptions[code]())
+        return app.process_response(app.make_response(page))
 
 
 def _http_error(error: HTTPException) -> tuple[str, int, dict[str, str]]:
@@ -51,6 +61,11 @@ def _database_error(error: Exception) -> tuple[str, int, dict[str, str]]:
     current_app.logger.error("database: %s", words, extra={"request": g.get("request_id")})
     said = gettext("Nothing was saved just now. Go back and try again in a moment.")
     return *_page(said, 503), {"Retry-After": RETRY_SECONDS}
+
+
+def _refused(refusal: Refusal) -> tuple[str, int]:
+    """What no page says beside its own field."""
+    return _page(" ".join(in_words(wrong) for wrong in refusal.wrongs), 422)
 
 
 def _unforeseen(error: Exception) -> tuple[str, int]:

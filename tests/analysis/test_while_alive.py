@@ -4,10 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.genmod.cov_struct import Independence
+from statsmodels.genmod.generalized_estimating_equations import GEE
 
 from analysis import while_alive
 from analysis.results import BadInput, CannotEstimate
 from analysis.survival import kaplan_meier
+from analysis.while_alive import _expected, _weights
 
 VISITS = {"M0": 0, "M6": 6, "M12": 12}
 
@@ -45,6 +48,27 @@ def test_without_missing_forms_it_is_the_mean_of_the_living_with_the_error_of_on
         assert row["estimate"] == pytest.approx(group.mean(), rel=1e-6)
         assert row["se"] == pytest.approx(group.std() / np.sqrt(len(group) - 1), rel=1e-6)
         assert (row["alive"], row["answered"]) == (len(group), len(group))
+
+
+def test_means_and_errors_are_those_of_weighted_estimating_equations():
+    """Witness: statsmodels' GEE, independence, bias-reduced errors, on rows that carry the root of their weight."""
+    forms, subjects = trial(60, lost=0.4)
+    expected, _ = _expected(forms, subjects, "QL", VISITS)
+    answered = expected[expected["QL"].notna()].assign(weight=_weights(expected, "QL")[0])
+    root = np.sqrt(answered["weight"].to_numpy(float))
+    cell = answered["visit"].astype(str) + answered["arm"]
+    model = GEE(
+        answered["QL"].to_numpy(float) * root,
+        pd.get_dummies(cell).to_numpy(float) * root[:, None],
+        groups=answered["subject"].to_numpy(),
+        cov_struct=Independence(),
+    ).fit(cov_type="bias_reduced")
+
+    means = while_alive.estimate(forms, subjects, score="QL", visits=VISITS).means
+
+    means = means.set_axis([f"{visit}{arm}" for visit, arm in means.index]).sort_index()
+    assert means["estimate"].tolist() == pytest.approx(list(model.params), rel=1e-10)
+    assert means["se"].tolist() == pytest.approx(np.sqrt(np.diag(model.cov_params())).tolist(), rel=1e-10)
 
 
 def test_the_difference_at_a_visit_is_nearly_that_of_welchs_t_test():

@@ -5,12 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -51,11 +51,17 @@ class Service:
     house: House
     process: subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
+    said: Condition = field(default_factory=Condition)
     enrolled: int = 0
 
     @property
     def address(self) -> str:
         return self.house.settings.address
+
+    def wait_until_logged(self, is_wanted: Callable[[str], bool]) -> None:
+        """A page may be here before the line that the log wrote of it."""
+        with self.said:
+            assert self.said.wait_for(lambda: any(map(is_wanted, self.lines)), timeout=STARTS_WITHIN_SECONDS)
 
     def enrol(self, subject: str) -> str:
         """Enrol a patient who consented ten days ago."""
@@ -150,7 +156,9 @@ def _listen(service: Service) -> None:
     def keep() -> None:
         assert service.process.stderr is not None
         for line in service.process.stderr:
-            service.lines.append(line)
+            with service.said:
+                service.lines.append(line)
+                service.said.notify_all()
             if "Listening at" in line:
                 listening.set()
         listening.set()

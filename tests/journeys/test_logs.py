@@ -31,15 +31,20 @@ def test_no_line_of_a_journey_with_crashes_holds_a_number_a_token_or_an_answer(s
     with writing(service.house.engine) as connection:
         connection.execute(text("ALTER TABLE answer_gone RENAME TO answer"))
 
-    said = [json.loads(line) for line in service.lines]
     assert crashed.status in (500, 503)  # a table that is gone is told as unavailable by SQLite
-    assert any(line["event"].startswith(("unforeseen", "database:")) for line in said)
+    service.wait_until_logged(_tells_of_the_crash)
+    said = [json.loads(line) for line in service.lines]
     assert {"/p/<token>", "/form/<int:n>"} <= {line.get("route") for line in said}
     assert all(line["request"] and line["ms"] >= 0 for line in said if line["event"] == "request")
     everything = "".join(service.lines)
     assert secrets_in(everything) == []
     for secret in (token.removeprefix("/p/"), "I feel", "nurse@", "UME-001", "answer_gone", "value"):
         assert secret not in everything, secret
+
+
+def _tells_of_the_crash(line: str) -> bool:
+    event: str = json.loads(line)["event"]
+    return event.startswith(("unforeseen", "database:"))
 
 
 def _speak_no_http(address: str, words: str) -> None:

@@ -1,18 +1,20 @@
-"""How does a patient get into the trial: by one form, or many at once from a file?"""
+"""How does a patient get into the trial, by one form?"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from epro.acts import imports, patients
-from epro.acts.enrolment import Enrolment, wrongs_of
+from epro.acts import patients
+from epro.acts.enrolment import EARLIEST, Enrolment, wrong_date, wrongs_of
+from epro.acts.previewing import Foreseen, foresee
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
 from epro.web.desk.gate import allowed, may_see_arm, pages, sites_here
-from epro.web.desk.inputs import by_field, day, in_words, phone, typed
+from epro.web.desk.inputs import by_field, day, phone_twice, typed
 from epro.web.desk.words import language_name
 from epro.web.house import house, now, reading, staff, writing
 
@@ -38,48 +40,45 @@ def enrol() -> tuple[str, int] | Response:
     return redirect(url_for("desk.patient", subject=asked.subject), 303)
 
 
-@pages.get("/patients/import")
+@pages.post("/patients/new/dates")
 @allowed("patients.enrol")
-def import_file() -> str:
-    return render_template("desk/import.html", columns=imports.columns(house().protocol))
+def preview_dates() -> tuple[str, int] | str:
+    """The same form with every date that would follow; nothing is saved. The page's script asks as days are typed."""
+    protocol, wrongs = house().protocol, list[Wrong]()
+    consented_on = day("consented_on", wrongs, missing=N_("Give the day of consent, as 2027-03-01."))
+    randomised_on = day("randomised_on", wrongs)
+    for name, on, earliest in (
+        ("consented_on", consented_on, EARLIEST),
+        ("randomised_on", randomised_on, consented_on or EARLIEST),
+    ):
+        wrongs += wrong_date(protocol, name, on, now(), earliest) if on else ()
+    if wrongs or consented_on is None:
+        return _form(by_field(wrongs), previewed=True), 422
+    asked = Enrolment(
+        subject=typed("subject"),
+        site=typed("site"),
+        language=typed("language") or protocol.language,
+        strata={},
+        consented_on=consented_on,
+        eligible=True,
+        texts_allowed=typed("texts_allowed") == YES,
+        phone=typed("phone") or None,
+        email=typed("email") or None,
+        randomised_on=randomised_on,
+    )
+    with reading() as connection:
+        return _form({}, foreseen=foresee(connection, protocol, asked, now=now()), previewed=True)
 
 
-@pages.post("/patients/import")
-@allowed("patients.enrol")
-def enrol_file() -> tuple[str, int] | str:
-    """Every row of the file, or none and each reason."""
-    columns = imports.columns(house().protocol)
-    try:
-        enrolled = _enrol_rows(_uploaded())
-    except Refusal as refusal:
-        wrongs = [(wrong.field, in_words(wrong)) for wrong in refusal.wrongs]
-        return render_template("desk/import.html", columns=columns, wrongs=wrongs), 422
-    return render_template("desk/import.html", columns=columns, enrolled=enrolled)
-
-
-def _enrol_rows(text: str) -> list[str]:
-    standing = house()
-    with writing() as connection:
-        return imports.enrol_all(
-            connection, standing.protocol, standing.cipher, text, by=staff(), now=now(), sites=set(sites_here())
-        )
-
-
-def _uploaded() -> str:
-    file = request.files.get("file")
-    if file is None or not file.filename:
-        raise Refusal([Wrong("file", N_("Choose a file."))])
-    try:
-        return str(file.read(), "utf-8-sig")
-    except UnicodeDecodeError:
-        raise Refusal([Wrong("file", N_("The file is not UTF-8. In Excel, save it as “CSV UTF-8”."))]) from None
-
-
-def _form(errors: dict[str, list[str]]) -> str:
+def _form(errors: dict[str, list[str]], *, foreseen: Sequence[Foreseen] = (), previewed: bool = False) -> str:
+    """previewed: the page was asked for the dates, and not to enrol."""
     protocol = house().protocol
     return render_template(
         "desk/enrolment.html",
         errors=errors,
+        foreseen=foreseen,
+        previewed=previewed,
+        here=url_for("desk.enrolment"),
         sites=sites_here(),
         shows_arm=any(may_see_arm(protocol, site) for site in sites_here()),
         languages_asked=[(code, language_name(code)) for code in protocol.trial.languages],
@@ -114,7 +113,7 @@ def _asked(protocol: Protocol) -> Enrolment:
         consented_on=consented_on or date.min,
         eligible=all(typed(field) == YES for field, _, _ in _criteria(protocol)),
         texts_allowed=typed("texts_allowed") == YES,
-        phone=phone(wrongs) or None,
+        phone=phone_twice(wrongs) or None,
         second_step=typed("second_step") or None,
         email=typed("email") or None,
         randomised_on=randomised_on,

@@ -28,14 +28,18 @@ ROLES_WITH: dict[str, frozenset[str]] = {
     "completion.read": CARE | {MONITOR, ANALYST, TRIAL_OFFICE, ADMINISTRATOR},  # counts alone
     "patients.read": CARE | {MONITOR, TRIAL_OFFICE},
     "patients.enrol": CARE | {TRIAL_OFFICE},
+    "files.import": frozenset({TRIAL_OFFICE}),
     "patients.randomise": CARE | {TRIAL_OFFICE},
     "patients.record": CARE,  # what happened to her
     "patients.reach": CARE,  # her number and her permission
+    "patients.call": CARE,  # and what is done about a form that is late
     "forms.hand_over": CARE,
+    "calendar.have": CARE,
     "data.export": frozenset({ANALYST}),  # no contact data in it
     "accounts.administer": frozenset({ADMINISTRATOR}),
     "answers.read": CARE | {MONITOR},
     "answers.correct": CARE,
+    "answers.enter": CARE,
     "trail.read": CARE | {MONITOR, TRIAL_OFFICE},
     "trail.review": frozenset({INVESTIGATOR, MONITOR, TRIAL_OFFICE}),
     "record.sign": frozenset({INVESTIGATOR}),

@@ -7,15 +7,21 @@ from datetime import date
 
 from flask import request
 
+from epro.personal import PERSONAL, holds_personal_number
 from epro.refusals import N_, Refusal, Wrong
 from epro.web.refusing import by_field as by_field
 from epro.web.refusing import in_words as in_words
 
+NUMBERS = ("phone", "phone_again")
 NOT_A_DATE = N_("Write the date as 2027-03-01.")
 
 
 def typed(name: str) -> str:
-    return request.form.get(name, "").strip()
+    """Raises Refusal for a personal identity number; where a phone number is asked for, the number itself is judged."""
+    text = request.form.get(name, "").strip()
+    if name not in NUMBERS and holds_personal_number(text):
+        raise Refusal([Wrong(name, PERSONAL)])
+    return text
 
 
 def day(name: str, wrongs: list[Wrong], *, missing: str | None = None) -> date | None:
@@ -41,10 +47,12 @@ def needed_day(name: str) -> date:
     return on
 
 
-def phone(wrongs: list[Wrong]) -> str:
-    """The number that was typed. Where it was typed a second time the two must agree."""
+def phone_twice(wrongs: list[Wrong]) -> str:
+    """The number that was typed, the same both times."""
     once, again = typed("phone"), typed("phone_again")
-    if again and re.sub(r"\D", "", again) != re.sub(r"\D", "", once):
+    if once and not again:
+        wrongs.append(Wrong("phone_again", N_("Type the number once more, to be sure.")))
+    elif re.sub(r"\D", "", again) != re.sub(r"\D", "", once):
         wrongs.append(Wrong("phone_again", N_("The two numbers differ.")))
     return once
 
@@ -52,7 +60,7 @@ def phone(wrongs: list[Wrong]) -> str:
 def needed_phone() -> str:
     """The same for a form of one number. Raises Refusal."""
     wrongs: list[Wrong] = []
-    number = phone(wrongs)
+    number = phone_twice(wrongs)
     if wrongs:
         raise Refusal(wrongs)
     return number

@@ -10,10 +10,12 @@ from flask_babel import gettext
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from epro.acts import erasure, links, patients
+from epro.acts import erasure, links, moving, patients
 from epro.acts.undoing import UNDOABLE
 from epro.opening import OUTBOX
 from epro.queries.addresses import reached_at
+from epro.queries.alerts import open_alerts
+from epro.queries.course import course
 from epro.queries.timeline import arm_of, timeline
 from epro.refusals import N_, Refusal, Wrong
 from epro.store import facts
@@ -40,7 +42,9 @@ def randomise(subject: str) -> Answer:
         subject,
         "randomisation",
         gettext("Randomisation recorded; the plan stands below."),
-        lambda connection, act: patients.randomise(connection, on=needed_day("randomised_on"), arm=typed("arm"), **act),
+        lambda connection, act: patients.randomise(
+            connection, on=needed_day("randomised_on"), arm=typed("arm") or None, **act
+        ),
     )
 
 
@@ -85,7 +89,9 @@ def record_death(subject: str) -> Answer:
         subject,
         "death",
         gettext("Death recorded. Nothing more is sent."),
-        lambda connection, act: patients.record_death(connection, on=needed_day("happened_on"), **act),
+        lambda connection, act: patients.record_death(
+            connection, on=needed_day("happened_on"), reason=typed("reason") or None, **act
+        ),
         then=PROOF,
     )
 
@@ -105,7 +111,8 @@ def withdraw(subject: str) -> Answer:
 def _withdraw(connection: Connection, act: dict[str, Any]) -> None:
     """With her number and her replies erased in the same transaction, where she asks for that."""
     reason = _reason()
-    patients.withdraw(connection, on=needed_day("happened_on"), reason=reason, **act)
+    scope = typed("scope") or patients.FROM_QUESTIONNAIRES
+    patients.withdraw(connection, on=needed_day("happened_on"), reason=reason, scope=scope, **act)
     if typed("erase") == "yes":
         hers = erasure.addresses_of(connection, house().cipher, act["subject"])
         erasure.erase_contact(connection, reason=reason, **act)
@@ -162,6 +169,17 @@ def change_permission(subject: str) -> Answer:
     )
 
 
+@pages.post("/patients/<subject>/zone")
+@allowed("patients.record")
+def change_zone(subject: str) -> Answer:
+    return act_on(
+        subject,
+        "zone",
+        gettext("Her texts follow her clock from now on."),
+        lambda connection, act: moving.change_zone(connection, zone=typed("zone"), reason=typed("reason"), **act),
+    )
+
+
 @pages.post("/patients/<subject>/tablet/<visit>")
 @allowed("forms.hand_over")
 def hand_over(subject: str, visit: str) -> Answer:
@@ -186,7 +204,9 @@ def _happened(subject: str, kind: str, said: str) -> Answer:
         subject,
         kind,
         said,
-        lambda connection, act: patients.record(connection, kind=kind, on=needed_day("happened_on"), **act),
+        lambda connection, act: patients.record(
+            connection, kind=kind, on=needed_day("happened_on"), reason=typed("reason") or None, **act
+        ),
     )
 
 
@@ -228,6 +248,8 @@ def _page(
         sees_arm = may_see_arm(protocol, shown.patient.site)
         arm = arm_of(connection, subject) if sees_arm else None
         reached = reached_at(connection, house().cipher, subject) if may("patients.reach") else None
+        moments = course(connection, protocol, shown, now())
+        alerts = open_alerts(connection, subject=subject)
     return render_template(
         "desk/patient.html",
         shown=shown,
@@ -235,6 +257,8 @@ def _page(
         sees_arm=sees_arm,
         arm=arm,
         reached=reached,
+        moments=moments,
+        alerts=alerts,
         form=form,
         errors=errors or {},
         preview=preview,

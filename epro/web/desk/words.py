@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from zoneinfo import available_timezones
 
 from babel import Locale
 from flask_babel import format_date, format_timedelta, get_locale, gettext
 from markupsafe import Markup
 
 from epro import assessments
-from epro.acts import answers, links
+from epro.acts import answers, calls, entering, links, patients
 from epro.protocol import CONSENT, RANDOMISATION
 from epro.queries import reach
+from epro.queries.calling import Call, reasons
+from epro.queries.course import ACT, RECORDED, TEXT, Moment
+from epro.queries.reach import WHY_UNREACHABLE
 from epro.refusals import N_
 from epro.store import facts
 from epro.web.desk.gate import may, pages
 from epro.web.house import house
 from epro.web.house import now as this_moment
 from scheduler import arrows
-from scheduler.planning import ON_REQUEST
+from scheduler.messages import AGAIN, ON_REQUEST
 
 STATES = {
     assessments.NOT_DUE: N_("not yet open"),
@@ -61,19 +65,6 @@ CODES = {  # of the carrier; twilio.com/docs/api/errors
     30005: N_("the number is not in use"),
     30006: N_("the number is a landline or cannot be reached"),
 }
-WHY_UNREACHABLE = {
-    reach.NO_PERMISSION: N_("No permission for texts"),
-    reach.OPTED_OUT: N_("Replied STOP"),
-    reach.NO_NUMBER: N_("No phone number"),
-    facts.NOT_ME: N_("Somebody opened the link and said: this is not me"),
-    facts.WRONG_NUMBER: N_("Somebody opened the link and said: wrong number"),
-    reach.FAILS: N_("Texts do not arrive at the number"),
-    arrows.UNDELIVERED: N_("The last text did not arrive"),
-    arrows.REFUSED: N_("The carrier refused the last text"),
-    arrows.UNKNOWN: N_("Nobody knows yet whether the last text left"),
-    arrows.GIVEN_UP: N_("Nobody can tell whether the last text left"),
-    arrows.NOT_SENDABLE: N_("No text can go before the window closes"),
-}
 WHAT_TO_DO = {
     reach.NO_PERMISSION: N_("Ask for permission, or agree to answer on the clinic's tablet."),
     reach.OPTED_OUT: N_("Call. Whoever wants texts again sends START to the number they came from."),
@@ -108,6 +99,11 @@ EVENTS = {
     facts.PAUSED: N_("Texts rest"),
     facts.PAUSE_ENDED: N_("Texts go again"),
     facts.CONSENTED_ANEW: N_("Consented to the amended trial"),
+    facts.CALLED: N_("Called"),
+    facts.SENT_AGAIN: N_("Text sent again"),
+    facts.ALERT_RAISED: N_("Alert"),
+    facts.ALERT_ACKNOWLEDGED: N_("Alert acknowledged"),
+    facts.ALERT_ESCALATED: N_("Alert passed on"),
     facts.UNDONE: N_("Never happened"),
 }
 MODES = {
@@ -116,7 +112,10 @@ MODES = {
     answers.PROXY: N_("by link, by somebody else for her"),
     answers.NOT_SAID: N_("by link, not said by whom"),
     links.TABLET: N_("on the clinic's tablet"),
+    entering.PHONE: N_("by phone, entered by staff"),
+    entering.PAPER: N_("on paper, entered by staff"),
 }
+CALL_OUTCOMES = {**calls.OUTCOMES, calls.ANSWERED: N_("Answered on the phone")}
 
 
 ROLES = {
@@ -145,6 +144,8 @@ def step_name(code: str) -> str:
     """A rung of the ladder: the first is the invitation, the others are reminders, counted."""
     if code == ON_REQUEST:
         return str(gettext("reminder asked for"))
+    if code.startswith(AGAIN):
+        return str(gettext("sent again"))
     codes = [step.code for step in house().protocol.schedule.ladder.steps]
     n = codes.index(code) if code in codes else 0
     return str(gettext("invitation") if n == 0 else gettext("reminder %(n)s", n=n))
@@ -184,6 +185,57 @@ def since(at: datetime) -> str:
     return str(format_timedelta(at - this_moment(), add_direction=True))
 
 
+ZONES = sorted(zone for zone in available_timezones() if zone.startswith(("Europe/", "America/", "Asia/")))
+MOMENTS = {
+    "opens": N_("May be answered from here on"),
+    "closes": N_("Last day to answer"),
+    "started": N_("Opened"),
+    "completed": N_("Complete"),
+    "receipt": N_("Receipt"),
+}
+ACTS = {
+    "missing reason recorded": N_("Reason why it is missing"),
+    "missing reason taken back": N_("Reason taken back"),
+    "answers entered by phone": N_("Answers entered from the phone"),
+    "answers entered from paper": N_("Answers entered from paper"),
+    "answer corrected": N_("Answer corrected"),
+    "number changed": N_("New phone number"),
+    "e-mail address changed": N_("E-mail address changed"),
+    "tablet handed over": N_("Tablet handed over"),
+    "zone changed": N_("Moved to another time zone"),
+}
+
+
+def moment_words(one: Moment) -> str:
+    """What a line of the timeline tells."""
+    if one.kind == TEXT:
+        return f"{gettext('Text')}: {step_name(one.what)}"
+    words = {RECORDED: EVENTS, ACT: ACTS}.get(one.kind, MOMENTS)
+    return str(gettext(words[one.what if one.kind in (RECORDED, ACT) else one.kind]))
+
+
+def reason_words(detail: str) -> str:
+    """A remark as it was written; of a reason from a list its words."""
+    visit, _, code = detail.partition(": ")
+    return f"{visit}: {gettext(calls.REASONS[code])}" if code in calls.REASONS else detail
+
+
+def rule_title(code: str) -> str:
+    """An alert's rule as the trial file names it in the language of the page."""
+    alerts = house().protocol.sections.alerts
+    titles = next((rule.title for rule in alerts.rule if rule.code == code), {}) if alerts else {}
+    return str(titles.get(str(get_locale())) or next(iter(titles.values()), code))
+
+
+def why(call: Call) -> list[str]:
+    """Why somebody stands on the call list, in words."""
+    told = []
+    for words, values in reasons(call):
+        shown = {**values, "rule": rule_title(str(values["rule"]))} if "rule" in values else values
+        told.append(str(gettext(words) % shown if shown else gettext(words)))
+    return told
+
+
 @pages.context_processor
 def _words() -> dict[str, object]:
     """What every template of the desk may ask for."""
@@ -197,6 +249,14 @@ def _words() -> dict[str, object]:
         "WHAT_TO_DO": WHAT_TO_DO,
         "EVENTS": EVENTS,
         "MODES": MODES,
+        "CALL_OUTCOMES": CALL_OUTCOMES,
+        "MISSING": calls.REASONS,
+        "why": why,
+        "SCOPES": patients.SCOPES,
+        "ZONES": ZONES,
+        "moment_words": moment_words,
+        "reason_words": reason_words,
+        "rule_title": rule_title,
         "visit_title": visit_title,
         "step_name": step_name,
         "text_of_key": text_of_key,

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '151a017ae9c6'
+revision = '38c01a190b85'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -80,6 +80,20 @@ def upgrade() -> None:
         batch_op.create_index('ix_staff_try_account_at', ['account', 'at'], unique=False)
         batch_op.create_index('ix_staff_try_address_at', ['address', 'at'], unique=False)
 
+    op.create_table('imported_file',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('sha256', sa.String(), nullable=False),
+    sa.Column('cells', sa.Text(), nullable=True),
+    sa.Column('rows', sa.Integer(), nullable=False),
+    sa.Column('imported_at', Instant(), nullable=False),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_imported_file_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_imported_file'))
+    )
+    with op.batch_alter_table('imported_file', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_imported_file_entry'), ['entry'], unique=False)
+
     op.create_table('patient',
     sa.Column('subject', sa.String(), nullable=False),
     sa.Column('site', sa.String(), nullable=False),
@@ -142,6 +156,26 @@ def upgrade() -> None:
     with op.batch_alter_table('trial_version', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_trial_version_entry'), ['entry'], unique=False)
 
+    op.create_table('adverse_event',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('term', sa.String(), nullable=True),
+    sa.Column('grade', sa.Integer(), nullable=False),
+    sa.Column('serious', sa.Boolean(), nullable=True),
+    sa.Column('started_on', sa.Date(), nullable=False),
+    sa.Column('ended_on', sa.Date(), nullable=True),
+    sa.Column('taken_back', sa.Boolean(), nullable=False),
+    sa.Column('file', sa.Integer(), nullable=False),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_adverse_event_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.ForeignKeyConstraint(['file'], ['imported_file.id'], name=op.f('fk_adverse_event_file_imported_file')),
+    sa.ForeignKeyConstraint(['subject'], ['patient.subject'], name=op.f('fk_adverse_event_subject_patient')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_adverse_event'))
+    )
+    with op.batch_alter_table('adverse_event', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_adverse_event_entry'), ['entry'], unique=False)
+        batch_op.create_index(batch_op.f('ix_adverse_event_subject'), ['subject'], unique=False)
+
     op.create_table('allocation',
     sa.Column('subject', sa.String(), nullable=False),
     sa.Column('arm', sa.String(), nullable=False),
@@ -173,6 +207,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('assessment', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_assessment_closes_at'), ['closes_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_assessment_completed_at'), ['completed_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_assessment_entry'), ['entry'], unique=False)
         batch_op.create_index(batch_op.f('ix_assessment_subject'), ['subject'], unique=False)
 
@@ -222,6 +257,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_contact_entry'), ['entry'], unique=False)
         batch_op.create_index(batch_op.f('ix_contact_subject'), ['subject'], unique=False)
 
+    op.create_table('covariate_value',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('value', sa.String(), nullable=False),
+    sa.Column('file', sa.Integer(), nullable=False),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_covariate_value_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.ForeignKeyConstraint(['file'], ['imported_file.id'], name=op.f('fk_covariate_value_file_imported_file')),
+    sa.ForeignKeyConstraint(['subject'], ['patient.subject'], name=op.f('fk_covariate_value_subject_patient')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_covariate_value'))
+    )
+    with op.batch_alter_table('covariate_value', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_covariate_value_entry'), ['entry'], unique=False)
+        batch_op.create_index('ix_covariate_value_subject_name', ['subject', 'name', 'id'], unique=False)
+
     op.create_table('patient_event',
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
     sa.Column('subject', sa.String(), nullable=False),
@@ -240,6 +291,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('patient_event', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_patient_event_entry'), ['entry'], unique=False)
+        batch_op.create_index('ix_patient_event_kind_reported_at', ['kind', 'reported_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_patient_event_subject'), ['subject'], unique=False)
 
     op.create_table('reply',
@@ -604,9 +656,15 @@ def downgrade() -> None:
     op.drop_table('reply')
     with op.batch_alter_table('patient_event', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_patient_event_subject'))
+        batch_op.drop_index('ix_patient_event_kind_reported_at')
         batch_op.drop_index(batch_op.f('ix_patient_event_entry'))
 
     op.drop_table('patient_event')
+    with op.batch_alter_table('covariate_value', schema=None) as batch_op:
+        batch_op.drop_index('ix_covariate_value_subject_name')
+        batch_op.drop_index(batch_op.f('ix_covariate_value_entry'))
+
+    op.drop_table('covariate_value')
     with op.batch_alter_table('contact', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_contact_subject'))
         batch_op.drop_index(batch_op.f('ix_contact_entry'))
@@ -626,6 +684,7 @@ def downgrade() -> None:
     with op.batch_alter_table('assessment', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_assessment_subject'))
         batch_op.drop_index(batch_op.f('ix_assessment_entry'))
+        batch_op.drop_index(batch_op.f('ix_assessment_completed_at'))
         batch_op.drop_index(batch_op.f('ix_assessment_closes_at'))
 
     op.drop_table('assessment')
@@ -633,6 +692,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_allocation_entry'))
 
     op.drop_table('allocation')
+    with op.batch_alter_table('adverse_event', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_adverse_event_subject'))
+        batch_op.drop_index(batch_op.f('ix_adverse_event_entry'))
+
+    op.drop_table('adverse_event')
     with op.batch_alter_table('trial_version', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_trial_version_entry'))
 
@@ -650,6 +714,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_patient_entry'))
 
     op.drop_table('patient')
+    with op.batch_alter_table('imported_file', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_imported_file_entry'))
+
+    op.drop_table('imported_file')
     with op.batch_alter_table('staff_try', schema=None) as batch_op:
         batch_op.drop_index('ix_staff_try_address_at')
         batch_op.drop_index('ix_staff_try_account_at')
