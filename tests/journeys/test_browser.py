@@ -46,7 +46,7 @@ def test_a_form_is_answered_by_finger_with_a_blank_looked_over_changed_and_sent_
         page.get_by_role("button", name="Lämna tomt").tap()
         expect(page).to_have_title("Fråga 2 av 30")
         page.get_by_role("link", name="Tillbaka").tap()
-        expect(page).to_have_title("Fråga 1 av 30")
+        expect(page.locator(".item:visible")).to_contain_text("Du lämnade frågan tom")
         page.get_by_role("button", name="Fortsätt").tap()  # it is asked about once
         for n in range(2, ITEMS + 1):
             expect(page).to_have_title(PLACE["sv"].format(n))
