@@ -95,6 +95,23 @@ def test_nothing_of_who_she_is_stands_in_what_the_phone_is_given(browser, link):
             assert "unsafe" not in headers["content-security-policy"]
 
 
+TOPS = """texts => texts.map(text => {
+    document.querySelector('.saved').textContent = text
+    return document.querySelector('.item:not([hidden]) .option').getBoundingClientRect().top
+})"""
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_what_is_said_of_saving_never_moves_what_she_is_about_to_tap(browser, link, width):
+    with phone(browser, viewport={"width": width, "height": 740}) as page:
+        begin(page, link)
+        page.evaluate("document.querySelector('.back').hidden = false")
+
+        tops = page.evaluate(TOPS, ["", "Sparar", "Sparat", "Väntar på nät (26)"])
+
+        assert len(set(tops)) == 1, tops
+
+
 def test_a_language_that_runs_from_right_to_left_sticks_out_nowhere(browser, link):
     with phone(browser, viewport={"width": 320, "height": 640}) as page:
         begin(page, link)
