@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -16,8 +16,10 @@ from epro.acts.replanning import differing
 from epro.house import House
 from epro.protocol import protocol_of, read_protocol, what_live_lacks
 from epro.settings import Settings
+from epro.store import anchors
 from epro.store.contacts import Cipher
 from epro.store.database import open_engine, reading
+from epro.store.ends import bad_ends
 from epro.versions import text_of, versions_of
 from questionnaires.located import parse
 from scheduler.aftercare import note_balance, poll, redact
@@ -41,6 +43,19 @@ class NotReadyForLive(Exception):
         things = "\n".join(f"  - {thing}" for thing in lacks)
         cure = "Set live = false to try the trial without real patients."
         return cls(f"{file}: live = true is refused for now. Still missing:\n{things}\n{cure}")
+
+
+class TrailDoesNotHold(Exception):
+    """The audit trail was changed, or a part of it is gone."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = faults
+        named = "\n".join(f"  - {fault}" for fault in faults)
+        super().__init__(
+            f"The audit trail does not hold, so nothing is served and nothing is sent:\n{named}\n"
+            "`epro verify` names all of it. Restore a backup into an empty database (`epro restore`); or, once who "
+            "answers for the trial has looked into it: `epro verify --go-on NAME --reason WHY`. The trail keeps that."
+        )
 
 
 def open_house(settings: Settings, *, durable: bool = True) -> House:
@@ -138,6 +153,7 @@ def chores_of(house: House, carrier: Carrier) -> list[Chore]:
 
     chores = [
         Chore("nightly check", DAILY, lambda now: check_plans(house, now), shift=NIGHT),
+        Chore("trail", DAILY, lambda now: check_trail(house), shift=NIGHT),
         Chore("anchors", DAILY, lambda now: write_anchors(house, now), shift=NIGHT),
     ]
     if house.protocol.sections.alerts is not None:
@@ -165,6 +181,26 @@ def check_plans(house: House, now: datetime) -> str | None:
     with reading(house.engine) as connection:
         differ = differing(connection, house.protocol, now)
     return f"the nightly check found {len(differ)} patients whose plan differs from what is written" if differ else None
+
+
+def check_trail(house: House) -> str | None:
+    """Does every chain of the trail end as its hashes and anchors say? None when it does."""
+    try:
+        refuse_a_broken_trail(house)
+    except TrailDoesNotHold as broken:
+        return f"the audit trail does not hold: {broken.faults[0]}"
+    return None
+
+
+def refuse_a_broken_trail(house: House) -> None:
+    """Raises TrailDoesNotHold."""
+    try:
+        with reading(house.engine) as connection:
+            faults = bad_ends(connection, anchors.read(house.settings.anchors_folder))
+    except anchors.NotAnAnchor as error:
+        faults = [str(error)]
+    if faults:
+        raise TrailDoesNotHold(faults)
 
 
 def write_anchors(house: House, now: datetime) -> str | None:

@@ -267,6 +267,16 @@ def protocol_of(document: Document, *, on: date | None = None) -> Protocol:
     return Protocol(document, sections, schedule)
 
 
+def covariates_in(protocol: Protocol) -> Mapping[str, Mapping[str, Any]]:
+    """[analysis.covariate.NAME]: what the trial office gives of each patient at baseline."""
+    named: Mapping[str, Mapping[str, Any]] = protocol.analysis.get("covariate", {})
+    return named
+
+
+def is_number(covariate: Mapping[str, Any]) -> bool:
+    return bool(covariate.get("kind", "number") == "number")
+
+
 def what_live_lacks(protocol: Protocol) -> tuple[str, ...]:
     """What the file itself still lacks for real patients, each with its cure; empty when it is not live."""
     return tuple(_lacking(protocol)) if protocol.trial.live else ()

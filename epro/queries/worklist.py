@@ -238,7 +238,7 @@ def _sendings(connection: Connection, assessments: Collection[int]) -> dict[tupl
     """What has become of the texts of these assessments, in one statement."""
     here = and_(message.c.subject == Assessment.subject, message.c.visit == Assessment.visit)
     latest = and_(attempt.c.message == message.c.id, attempt.c.n == message.c.attempts)
-    columns = [message.c[name] for name in ("subject", "visit", "state", "send_at", "left_at")]
+    columns = [message.c[name] for name in ("subject", "visit", "channel", "state", "send_at", "left_at")]
     rows = connection.execute(
         select(*columns, attempt.c.code)
         .join(Assessment, here)

@@ -68,6 +68,7 @@ AUDIENCES: dict[str, str] = {
     "desk.new_link": "accounts.administer",
     "desk.enrolment": "patients.enrol",
     "desk.enrol": "patients.enrol",
+    "desk.preview_dates": "patients.enrol",
     "desk.imports": "files.import",
     "desk.try_file": "files.import",
     "desk.import_file": "files.import",

@@ -87,7 +87,13 @@ def tables(simulated: SimulatedTrial, plan: dict, cut_on: date) -> dict[str, pd.
             forms += form
             answers += said
     subjects["last_alive_on"] = subjects["died_on"].fillna(cut_on)  # vital status was looked up on the day of the cut
-    return {"subjects": subjects, "forms": pd.DataFrame(forms), "answers": pd.DataFrame(answers)}
+    covariates = patients[["subject", "age"]].assign(ecog=[str(n % 3 % 2) for n in range(len(patients))])
+    return {
+        "subjects": subjects,
+        "forms": pd.DataFrame(forms),
+        "answers": pd.DataFrame(answers),
+        "covariates": covariates,
+    }
 
 
 def form_of(simulated: SimulatedTrial, patient: dict, code: str, visit: dict, cut_on: date):

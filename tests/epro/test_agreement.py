@@ -11,6 +11,7 @@ from analysis.simulation import simulate
 from epro.queries.export import export
 from epro.queries.monitoring import completion
 from epro.rehearsal.carrier import RehearsalCarrier
+from epro.rehearsal.case_report_forms import bring_in_case_report_forms
 from epro.rehearsal.player import PlayedClock, Player
 from epro.store.database import reading
 from scheduler.carriers.console import Console
@@ -46,6 +47,20 @@ def test_the_desk_and_the_report_agree_on_what_was_expected_and_what_came(played
     }
     assert shown == dict(report)
     assert desk.total.expected > 40
+
+
+def test_the_trial_offices_files_reach_the_analyst(played, tmp_path):
+    visits = {code: visit.month for code, visit in played.protocol.schedule.visits.items()}
+    simulated = simulate(seed=3, subjects=12, visits=visits, start_on=START.date(), accrual_months=3)
+    bring_in_case_report_forms(played, simulated, seed=3, now=NOW)
+
+    trial = export(played, tmp_path / "trial-folder", now=NOW)
+
+    ages = trial.covariates.set_index("subject")["age"]
+    assert ages.to_dict() == simulated.patients.set_index("subject")["age"].astype(float).to_dict()
+    assert set(trial.covariates["ecog"]) == {"0", "1"}
+    assert len(trial.adverse_events) > 10
+    assert trial.adverse_events["grade"].between(1, 4).all()
 
 
 @pytest.mark.requirement("trust-39", "abuse-22")

@@ -8,7 +8,6 @@ from flask import Response, abort, render_template, request
 from flask_babel import gettext
 
 from epro.acts.calls import REASONS
-from epro.cells import as_csv
 from epro.queries.forms import SORTS, STATES, Line, Wanted, forms
 from epro.queries.monitoring import completion
 from epro.refusals import N_
@@ -16,6 +15,7 @@ from epro.web.desk.gate import allowed, own_sites, pages, shows, sites_here
 from epro.web.desk.words import MODES
 from epro.web.desk.worklist import chosen_filters
 from epro.web.house import house, now, reading
+from questionnaires.cells import as_csv
 
 MOST_SHOWN = 300
 BYTE_ORDER_MARK = "\ufeff"  # by which Excel knows UTF-8, so that å, ä and ö stay what they are

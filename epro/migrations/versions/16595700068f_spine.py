@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '30726676a615'
+revision = '16595700068f'
 down_revision = None
 branch_labels = None
 depends_on = None
