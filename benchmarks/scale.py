@@ -31,7 +31,7 @@ from epro.store.models import Link
 from scheduler.tables import message
 from tests import databases
 
-PATIENTS, ENROLLED, FILLERS, CLOCKS, FORMS, WEEK_DAYS = 100_000, 2_000, 2, 4, 50, 7
+PATIENTS, ENROLLED, FILLERS, CLOCKS, FORMS, WEEK_DAYS = 100_000, 2_000, 2, 4, 20, 7
 KILOBYTE, GIGABYTE = 1e3, 1e9
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
 from scheduler import arrows
 from scheduler.hours import after_quiet, local_date, next_quiet
-from scheduler.planning import one_text_a_day
+from scheduler.judging import one_text_a_day
 from scheduler.ports import Claimed
 from scheduler.tables import message
 

@@ -106,6 +106,7 @@ class PatientEvent(Base):
     """Something that happened to a patient, on a day, reported at an instant. Append only; `corrects` replaces."""
 
     __tablename__ = "patient_event"
+    __table_args__ = (Index("ix_patient_event_kind_reported_at", "kind", "reported_at"),)
 
     id: Mapped[Serial]
     subject: Mapped[Subject] = mapped_column(index=True)
@@ -215,7 +216,7 @@ class Assessment(Base):
     closes_at: Mapped[datetime] = mapped_column(index=True)
     expected: Mapped[bool]
     started_at: Mapped[datetime | None]
-    completed_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None] = mapped_column(index=True)
     reason: Mapped[str | None]
     entry: Mapped[Entry]
 

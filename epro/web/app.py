@@ -20,6 +20,7 @@ from epro.web import (
     accounts,
     arriving,
     audiences,
+    calendar,
     desk,
     errors,
     health,
@@ -82,7 +83,7 @@ def create_app(house: House) -> Flask:
     csrf.init_app(app)
     accounts.init_app(app)
     limits.init_app(app)
-    for part in (patient, arriving, saving, desk, webhooks, health):
+    for part in (patient, arriving, saving, desk, calendar, webhooks, health):
         app.register_blueprint(part.pages)
     for part in (webhooks, saving):  # each of their requests carries its own proof
         csrf.exempt(part.pages)

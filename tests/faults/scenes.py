@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -12,7 +13,7 @@ from tests.faults.place import Place, Verdict, verdict
 from tests.faults.savers import Saver, savers, told_by
 
 SHARE_DROPPED = 0.2
-WAITS, WAIT_SECONDS = 1200, 0.05  # at most so long for a service that starts
+WAITS, WAIT_SECONDS = 4800, 0.05  # at most so long for a service that starts
 
 
 def f1(place: Place, times: int) -> Verdict:
@@ -101,7 +102,8 @@ def _something_is_kept(phones: list[Saver], stopping: Event) -> None:
         if len(told_by(phones)) > before:
             return
         stopping.wait(WAIT_SECONDS)
-    raise AssertionError("the pages did not come back")
+    heard = Counter(tuple(phone.statuses[-3:]) for phone in phones)
+    raise AssertionError(f"the pages did not come back; the phones heard last {dict(heard)}")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event
 import scheduler
 from scheduler import ledger
 from scheduler.instants import NaiveInstant
-from scheduler.planning import Status
+from scheduler.messages import Status
 from tests.scheduler.house import DUE, RANDOMISED, Patients, Pen, Wire, ladder, schedule, step, utc, visit
 
 EARLY = utc("2027-03-01 12:00")

@@ -61,7 +61,7 @@ def test_each_record_is_one_entry_of_the_trail_and_leads_on_by_a_redirect(nurse,
     ("what", "fields", "words"),
     [
         ("randomisation", {"randomised_on": "2027-03-02", "arm": "surgery"}, "lies in the future"),
-        ("randomisation", {"randomised_on": "2027-03-01", "arm": ""}, "Choose one of surgery, control."),
+        ("randomisation", {"randomised_on": "2027-03-01", "arm": "both"}, "is not one of surgery, control."),
         ("seen", {"happened_on": ""}, "Give the day, as 2027-03-01."),
         ("surgery", {"happened_on": "yesterday"}, "Write the date as 2027-03-01."),
         ("number", {"phone": "12"}, "A mobile is like 070-174 06 05."),

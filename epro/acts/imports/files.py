@@ -16,7 +16,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from epro.acts.imports.cells import Cells
-from epro.cells import as_csv
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong, WrongCell
 from epro.sheets import Sheet, sheet_of
@@ -25,6 +24,7 @@ from epro.store.contacts import Cipher
 from epro.store.facts import Facts, facts_of
 from epro.store.locks import LockedData
 from epro.store.models import ImportedFile
+from questionnaires.cells import as_csv
 
 Progress = Callable[[int, int], None]  # rows done, rows in all
 NEW, CHANGED, UNCHANGED = "new", "changed", "unchanged"

@@ -3,6 +3,7 @@
 from epro.web.desk import (
     accounts,
     answers,
+    calendar,
     calling,
     card,
     enrolment,
@@ -22,6 +23,7 @@ from epro.web.desk.gate import pages
 __all__ = [
     "accounts",
     "answers",
+    "calendar",
     "calling",
     "card",
     "enrolment",

@@ -22,7 +22,7 @@ from epro.web.desk.gate import may, pages
 from epro.web.house import house
 from epro.web.house import now as this_moment
 from scheduler import arrows
-from scheduler.planning import AGAIN, ON_REQUEST
+from scheduler.messages import AGAIN, ON_REQUEST
 
 STATES = {
     assessments.NOT_DUE: N_("not yet open"),

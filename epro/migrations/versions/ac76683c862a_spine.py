@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = 'e2783fbf6b5f'
+revision = 'ac76683c862a'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -207,6 +207,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('assessment', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_assessment_closes_at'), ['closes_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_assessment_completed_at'), ['completed_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_assessment_entry'), ['entry'], unique=False)
         batch_op.create_index(batch_op.f('ix_assessment_subject'), ['subject'], unique=False)
 
@@ -290,6 +291,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('patient_event', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_patient_event_entry'), ['entry'], unique=False)
+        batch_op.create_index('ix_patient_event_kind_reported_at', ['kind', 'reported_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_patient_event_subject'), ['subject'], unique=False)
 
     op.create_table('reply',
@@ -682,6 +684,7 @@ def downgrade() -> None:
     op.drop_table('reply')
     with op.batch_alter_table('patient_event', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_patient_event_subject'))
+        batch_op.drop_index('ix_patient_event_kind_reported_at')
         batch_op.drop_index(batch_op.f('ix_patient_event_entry'))
 
     op.drop_table('patient_event')
@@ -709,6 +712,7 @@ def downgrade() -> None:
     with op.batch_alter_table('assessment', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_assessment_subject'))
         batch_op.drop_index(batch_op.f('ix_assessment_entry'))
+        batch_op.drop_index(batch_op.f('ix_assessment_completed_at'))
         batch_op.drop_index(batch_op.f('ix_assessment_closes_at'))
 
     op.drop_table('assessment')
