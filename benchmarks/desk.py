@@ -78,7 +78,8 @@ def figures(house: House, kind: str, patients: int, goal: int, before: dict[str,
         for name, page in pages_of(one, subject).items():
             taken, least, sent = measured(house, page)
             sites = BASE_SITES if patients == BASE else SITES
-            how = f"{kind}, {patients} patients x 9 visits, {sites} sites, {who}, {sent} statements, median of {RUNS}, least {least:.0f}"
+            how = f"{kind}, {patients} patients x 9 visits, {sites} sites, {who}, {sent} statements"
+            how = f"{how}, median of {RUNS}, least {least:.0f} ms"
             key = f"desk.{name}.{who}"
             yield Figure(f"{key}.{patients}.{kind}", round(taken, 1), "ms", "none", None, f"<= {goal}", how)
             if key in before:
