@@ -101,7 +101,7 @@ def take(connection: Connection, protocol: Protocol, receipt: Receipt, now: date
     return True
 
 
-def opened(connection: Connection, link: str, now: datetime) -> Row[Any] | None:
+def opened(connection: Connection, link: str, now: datetime) -> Row[*tuple[Any, ...]] | None:
     """Whose test text a link is of: subject, site, language; None for one that is unknown or a day old."""
     rows = connection.execute(
         select(FirstText.id, FirstText.opened_at, Patient.subject, Patient.site, Patient.language)

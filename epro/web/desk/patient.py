@@ -20,6 +20,7 @@ from epro.queries.timeline import arm_of, timeline
 from epro.refusals import N_, Refusal, Wrong
 from epro.store import facts
 from epro.web.accounts import sign_out
+from epro.web.desk.drawing import line_of
 from epro.web.desk.gate import allowed, may, may_see_arm, pages
 from epro.web.desk.inputs import by_field, needed_day, needed_phone, typed
 from epro.web.house import house, now, reading, staff, writing
@@ -267,6 +268,7 @@ def _page(
         first_text=first_text,
         has_card=has_card,
         moments=moments,
+        line=line_of(shown, protocol, now()),
         alerts=alerts,
         form=form,
         errors=errors or {},
