@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from analysis import deterioration
-from analysis.deterioration import Definition
 from analysis.numbers import Numbers
 from analysis.planned import Estimand
+from analysis.sections.deteriorating import definition_of
 from analysis.sections.material import Material
 from analysis.sections.repeated import changes
 from analysis.trial import Trial
@@ -22,6 +22,7 @@ largest <- 0
 compare <- function(id, value, tolerance) {
   ours <- reported$value[reported$id == id]
   if (length(ours) == 0 || is.na(ours)) { cat(sprintf("%-50s not in the report\\n", id)); return(invisible()) }
+  if (is.na(value)) { cat(sprintf("%-50s not estimable in R\\n", id)); return(invisible()) }
   off <- abs(value - ours) / max(abs(ours), 1e-8)
   if (off > tolerance) largest <<- max(largest, off)
   cat(sprintf("%-50s report %.8g  R %.8g  relative difference %.2g %s\\n", id, ours, value, off,
@@ -54,6 +55,15 @@ if (have("survival")) {{
   }}
 }}
 """
+MEDIAN = """
+if (have("survival")) {{
+  d <- read.csv("{id}.csv", stringsAsFactors = FALSE)
+  for (arm in c({arms})) {{
+    fit <- survival::survfit(survival::Surv(time, event) ~ 1, data = d[d$arm == arm, ], conf.type = "log-log")
+    compare(paste0("{id}.", arm), summary(fit)$table[["median"]], 1e-8)
+  }}
+}}
+"""
 MMRM = """
 if (have("mmrm") && have("emmeans")) {{
   d <- read.csv("{id}.csv", stringsAsFactors = FALSE)
@@ -73,12 +83,13 @@ if (have("cmprsk")) {{
   compare("{id}.worsening.gray.{arm}.chi_square", test["worsening", "stat"], 1e-5)
 }}
 """
+OF_SURVIVAL = {"cox": SURVIVAL, "survival at a month": AT_A_MONTH, "median survival": MEDIAN}
 
 
 def write_r_check(trial: Trial, out: Path) -> Path:
     """Write r-check/ beside a written report: check.R, a CSV for each headline, and the numbers as reported.
 
-    Returns the script. Headlines: survival, means by repeated measures, competing risks of every such estimand.
+    Returns the script. Headlines: every estimand of survival, of time to deterioration and of repeated measures.
     Raises OSError, FileNotFoundError without the report's numbers.
     """
     folder = out / FOLDER
@@ -101,18 +112,27 @@ def _headline(material: Material, id: str, estimand: Estimand) -> tuple[pd.DataF
     """The data and the lines of one estimand; no lines where R is not asked."""
     arms = ", ".join(f'"{arm}"' for arm in material.arms)
     words = {"id": id, "arms": arms, "arm": material.plan.other_arms[0], "reference": material.reference}
-    if estimand.method in ("cox", "survival at a month"):
-        times = material.times(estimand)
-        data = times.assign(event=times["event"].astype(int), arm=material.randomised["arm"].astype(object))
-        strata = material.strata(material.randomised, times["event"])
-        data["stratum"] = strata if strata is not None else "all"
-        script = SURVIVAL if estimand.method == "cox" else AT_A_MONTH
-        return data, script.format(**words, month=estimand.month)
+    if estimand.method in OF_SURVIVAL:
+        data = _survival(material, material.randomised, material.times(estimand))
+        return data, OF_SURVIVAL[estimand.method].format(**words, month=estimand.month)
     if estimand.method == "mmrm":
         return _repeated(material, estimand, words)
-    if estimand.method == "time to deterioration" and estimand.reading == "competing":
-        return _competing(material, estimand), GRAY.format(**words)
+    if estimand.method == "time to deterioration":
+        times = deterioration.time_to(
+            material.scores, material.randomised, definition_of(material, estimand, estimand.scales[0])
+        )
+        who = times[["subject"]].merge(material.randomised, on="subject", how="left")
+        if estimand.reading == "competing":
+            return _competing(material, who, times), GRAY.format(**words)
+        return _survival(material, who, times), SURVIVAL.format(**words)
     return pd.DataFrame(), ""
+
+
+def _survival(material: Material, who: pd.DataFrame, times: pd.DataFrame) -> pd.DataFrame:
+    """time, event (0 or 1), arm and stratum of these patients."""
+    strata = material.strata(who, times["event"])
+    data = times[["time"]].assign(event=times["event"].astype(int), arm=who["arm"].astype(object))
+    return data.assign(stratum=strata if strata is not None else "all")
 
 
 def _repeated(material: Material, estimand: Estimand, words: dict[str, str]) -> tuple[pd.DataFrame, str]:
@@ -125,12 +145,8 @@ def _repeated(material: Material, estimand: Estimand, words: dict[str, str]) -> 
     return data, MMRM.format(**words, formula=formula, visits=visits, visit=estimand.visit, scale=code)
 
 
-def _competing(material: Material, estimand: Estimand) -> pd.DataFrame:
-    scale = material.scale(estimand.scales[0])
-    better = scale.higher_is == "better"
-    definition = Definition(scale.code, scale.label["en"], estimand.threshold or 1, better, death="competing")
-    times = deterioration.time_to(material.scores, material.randomised, definition)
-    who = times[["subject"]].merge(material.randomised, on="subject", how="left")
+def _competing(material: Material, who: pd.DataFrame, times: pd.DataFrame) -> pd.DataFrame:
+    """time, cause (empty = censored), arm and stratum."""
     first = times["cause"].where(times["event"] | times["competing"])
     strata = material.strata(who, first.notna())
     data = pd.DataFrame({"time": times["time"], "cause": first.fillna(""), "arm": who["arm"].astype(object)})

@@ -167,8 +167,8 @@ def write_trial(
         if table is not None:
             text = as_text(table, columns_of(name, plan)).sort_values(_order(name), ignore_index=True, kind="stable")
             safe = _in_texts(inert, text, name, plan)
-            with open(folder / f"{name}.csv", "w", encoding="utf-8", newline="") as file:
-                rows[f"{name}.csv"] = write_csv(file, safe.columns, safe.itertuples(index=False))
+            with open(folder / f"{name}.csv", "w", encoding="utf-8", newline="") as written:
+                rows[f"{name}.csv"] = write_csv(written, safe.columns, safe.itertuples(index=False))
     write_manifest(
         folder,
         trial=plan.trial.code,

@@ -125,9 +125,15 @@ def mail_of(house: House) -> Email | None:
     )
 
 
+def mails_of(house: House) -> Carrier | None:
+    """What takes mails: the mail server, or files beside the texts where those are files."""
+    on_files = house.settings.carrier == "console"
+    return mail_of(house) or (Console(house.settings.home / OUTBOX, house.clock) if on_files else None)
+
+
 def every_carrier_of(house: House, texts: Carrier) -> ByChannel:
-    """Texts by the carrier of texts; mails by the mail server, or beside the texts where those are files."""
-    mails: Carrier | None = mail_of(house) or (texts if isinstance(texts, Console) else None)
+    """Texts by the carrier of texts, mails by what takes mails."""
+    mails = mails_of(house)
     return ByChannel({SMS: texts, **({EMAIL: mails} if mails else {})})
 
 
@@ -143,11 +149,19 @@ def hands_of(house: House) -> int:
 
 def chores_of(house: House, carrier: Carrier) -> list[Chore]:
     """What the clock does beside sending: nightly every plan is checked, hourly texts that left are looked after."""
+    from epro import staff_mail  # with the catalogues of the pages, which nobody else here needs
+
     chores = [
         Chore("nightly check", DAILY, lambda now: check_plans(house, now), shift=NIGHT),
         Chore("trail", DAILY, lambda now: check_trail(house), shift=NIGHT),
         Chore("anchors", DAILY, lambda now: write_anchors(house, now), shift=NIGHT),
     ]
+    if house.protocol.sections.alerts is not None:
+        chores.append(Chore("alerts", MINUTELY, lambda now: staff_mail.look_for_alerts(house, mails_of(house), now)))
+    if mails_of(house) is not None:
+        chores.append(
+            Chore("mails to staff", MINUTELY, lambda now: staff_mail.in_the_morning(house, mails_of(house), now))
+        )
     if house.settings.site_copy is not None:
         chores.append(Chore("sites' copy", MINUTELY, lambda now: site_copy.in_words(house, now)))
     if isinstance(carrier, Twilio):

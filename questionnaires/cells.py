@@ -21,16 +21,18 @@ def plain(cell: object) -> object:
     return cell[1:] if hidden else cell  # type: ignore[index]
 
 
-def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]], *, delimiter: str = ",") -> str:
     """A CSV text of these rows, every cell inert."""
     file = io.StringIO(newline="")
-    write_csv(file, header, ([inert(cell) for cell in row] for row in rows))
+    write_csv(file, header, ([inert(cell) for cell in row] for row in rows), delimiter=delimiter)
     return file.getvalue()
 
 
-def write_csv(file: TextIO, header: Iterable[str], rows: Iterable[Iterable[object]]) -> int:
+def write_csv(file: TextIO, header: Iterable[str], rows: Iterable[Iterable[object]], *, delimiter: str = ",") -> int:
     """Write rows as they are into a file opened with newline="". Returns how many. A line ends in a line feed."""
-    writer = csv.writer(_Lines(file), lineterminator="\r\n")  # so that a cell with either of the two is quoted
+    writer = csv.writer(
+        _Lines(file), delimiter=delimiter, lineterminator="\r\n"
+    )  # so that a cell with either of the two is quoted
     writer.writerow(header)
     written = 0
     for written, row in enumerate(rows, start=1):  # noqa: B007 - counted as they come

@@ -72,6 +72,14 @@ def maximised(likelihood: Likelihood, outcome_scale: float = 1.0, constant: floa
     return _by_newton(likelihood) if point is None else point
 
 
+def from_near(likelihood: Likelihood, theta: Numbers) -> Point:
+    """The maximum by plain Newton steps from a place near it; by a whole search where they do not end in one.
+
+    Raises CannotEstimate as `maximised`.
+    """
+    return _judged(likelihood, theta)[1] or _by_newton(likelihood)
+
+
 def _where_r_stops(likelihood: Likelihood, log_scale: float, constant: float) -> Point | None:
     """The end of L-BFGS-B from the identity matrix; None where that is no maximum."""
     structure = likelihood.structure

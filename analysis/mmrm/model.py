@@ -15,6 +15,7 @@ from analysis.mmrm.covariances import CODES, NAMES, Code, Structure
 from analysis.mmrm.design import Design, EqualMeans, Numbers
 from analysis.mmrm.fitting import maximised
 from analysis.mmrm.inference import METHODS, Inference, Method, inference_of
+from analysis.mmrm.leaving import Leaving
 from analysis.mmrm.likelihood import Likelihood, Point
 from analysis.mmrm.partitioned import summed_over_partitions
 from analysis.mmrm.products import Scaled, reduced, summed
@@ -114,8 +115,16 @@ class MMRM(Result):
 
     def predicted(self, rows: pd.DataFrame) -> pd.Series:
         """The mean of each row of covariates, arm and visit; no outcome is needed. Raises BadInput."""
-        x = self._design.matrix(rows)
+        x = self.matrix(rows)
         return pd.Series(x @ (self._scaled.offset + self._scaled.scale * self._point.coefficients), index=rows.index)
+
+    def matrix(self, rows: pd.DataFrame) -> Numbers:
+        """(rows, p) the design of rows of covariates, arm and visit. Raises BadInput."""
+        return self._design.matrix(rows)
+
+    def leaving(self) -> Leaving:
+        """What the model would be without one of its patients."""
+        return Leaving(self._point, self._scaled)
 
     def averaged(self, factor: str, *, by: str, weights: Mapping[Any, float]) -> pd.DataFrame:
         """Differences between a factor's levels, each less every earlier one, averaged over the levels of `by`.

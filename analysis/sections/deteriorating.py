@@ -29,15 +29,7 @@ def time_to_deterioration(material: Material, id: str, estimand: Estimand) -> Pa
 
 
 def _of_a_scale(material: Material, id: str, estimand: Estimand, code: str) -> Parts:
-    scale = material.scale(code)
-    definition = Definition(
-        code,
-        scale.label["en"],
-        estimand.threshold or 1,
-        scale.higher_is == "better",
-        kind="definitive" if estimand.reading == "definitive" else "first",
-        death="competing" if estimand.reading == "competing" else "event",
-    )
+    definition = definition_of(material, estimand, code)
     times = deterioration.time_to(material.scores, material.randomised, definition)
     patients = times[["subject"]].merge(material.randomised, on="subject", how="left")
     count = material.numbers.count(f"{id}.excluded", times.attrs["excluded"][deterioration.NO_BASELINE])
@@ -47,8 +39,21 @@ def _of_a_scale(material: Material, id: str, estimand: Estimand, code: str) -> P
         return [*parts, *NOBODY]
     if estimand.reading == "competing":
         return [*parts, *_competing(material, id, estimand, patients, times)]
-    title = f"Time to deterioration of {scale.label['en']}, or death"
+    title = f"Time to deterioration of {definition.label}, or death"
     return [*parts, *time_to_event(material, id, estimand, "Alive without deterioration", title, patients, times)]
+
+
+def definition_of(material: Material, estimand: Estimand, code: str) -> Definition:
+    """What counts as deterioration of a scale, as the plan reads it."""
+    scale = material.scale(code)
+    return Definition(
+        code,
+        scale.label["en"],
+        estimand.threshold or 1,
+        scale.higher_is == "better",
+        kind="definitive" if estimand.reading == "definitive" else "first",
+        death="competing" if estimand.reading == "competing" else "event",
+    )
 
 
 def _endings(material: Material, id: str, cause: "pd.Series[str]", arm: "pd.Series[str]") -> Table:

@@ -9,8 +9,9 @@ from analysis.tables import Row, Table
 ALPHA = 0.05
 MASKED = (
     "The arms are masked: they are called by letters, by a key kept apart. Masking is partial. Dates of treatment that "
-    "one arm alone has, visits that hang on them and reasons for missing forms are left out, adverse events are "
-    "pooled, and texts of the plan that name an arm are withheld. A large difference may still tell which arm is which."
+    "one arm alone has, visits that hang on them, questionnaires and covariates of one arm alone and reasons for "
+    "missing forms are left out, adverse events are pooled, and texts of the plan that name an arm are withheld. "
+    "A large difference may still tell which arm is which."
 )
 KEY_P = {  # the number that decides a test, by method: of the first scale and the first arm against the reference
     "cox": "{id}.1.logrank.{arm}.p",
@@ -21,6 +22,7 @@ KEY_P = {  # the number that decides a test, by method: of the first scale and t
     "time to deterioration": "{id}.1.logrank.{arm}.p",
     "reference-based imputation": "{id}.{scale}.jump-to-reference.{arm}.p",
 }
+OF_GRAY = "{id}.worsening.gray.{arm}.p"
 
 
 def plan(material: Material, refused: Mapping[str, str]) -> Section:
@@ -67,7 +69,7 @@ def hierarchy(material: Material) -> Section:
 
 def _key(material: Material, id: str, each: Estimand) -> str:
     scale, arm = next(iter(each.scales), ""), material.plan.other_arms[0]
-    pattern = KEY_P.get(each.method, "")
+    pattern = OF_GRAY if each.reading == "competing" else KEY_P.get(each.method, "")
     return pattern.format(id=id, arm=arm, scale=scale, visit=each.visit, weights=each.weights or "time")
 
 

@@ -16,7 +16,8 @@ from epro.protocol import CONSENT, RANDOMISATION, Protocol
 from epro.store import facts
 from epro.store.facts import Facts, Happened, InUse
 from epro.versions import versions_of
-from scheduler.planning import INSTANT, TO_SEND, Message
+from scheduler.laying import INSTANT
+from scheduler.messages import TO_SEND, Message
 from scheduler.ports import EMAIL, SMS
 from scheduler.visits import Visit
 

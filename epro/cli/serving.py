@@ -30,7 +30,7 @@ from epro.store.audit import Actor
 from epro.store.database import reading, writing
 from epro.store.migrating import migrate, newest_revision, revision_of
 from epro.store.sealing import grant
-from scheduler.ports import CannotTell, Carrier, Listed, Listing
+from scheduler.ports import CannotTell, Carrier, Inbox, Listed, Listing, Received
 from scheduler.restoring import CLOCKS_DIFFER_BY
 
 COMMAND = Actor("command line", "operator", "command")
@@ -131,13 +131,18 @@ def _after_restore(house: House, carrier: Carrier, decided_by: str | None) -> No
     with reading(house.engine) as connection:
         row = unsettled(connection)
     listed: Sequence[Listed] | CannotTell = CannotTell()
+    received: Sequence[Received] | CannotTell = ()  # a carrier without an inbox has taken nothing for us
     if row is not None and isinstance(carrier, Listing):
         listed = carrier.sent_since(row.backup_at - CLOCKS_DIFFER_BY)
+    if row is not None and isinstance(carrier, Inbox):
+        received = carrier.received_since(row.backup_at - CLOCKS_DIFFER_BY)
     now = house.clock()
     with writing(house.engine) as connection:
-        settled = settle(connection, house.protocol, house.cipher, listed, by=COMMAND, now=now)
+        settled = settle(connection, house.protocol, house.cipher, listed, received, by=COMMAND, now=now)
     if settled.could_tell:
         click.echo(f"The carrier took {len(settled.recorded)} texts that the backup does not hold; they are recorded.")
+        if not isinstance(received, CannotTell) and received:
+            click.echo(f"Patients sent {len(received)} texts since then; each STOP and START among them is obeyed.")
     if settled.all_placed:
         click.echo("Sending is on again: start `epro clock`.")
         return

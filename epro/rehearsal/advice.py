@@ -12,7 +12,7 @@ from epro.protocol import Protocol
 from epro.rehearsal.cast import Person
 from epro.rehearsal.reckoning import Completion, PatientPage
 from epro.rehearsal.rehearsing import true_plan
-from scheduler.planning import Plan
+from scheduler.messages import Plan
 
 FEW_PERCENT = 50
 MANY_TEXTS_A_MONTH = 6

@@ -11,7 +11,6 @@ import numpy as np
 from analysis.simulation import SimulatedTrial
 from epro.acts.imports.files import bring_in
 from epro.acts.imports.kinds import KINDS
-from epro.cells import as_csv
 from epro.house import House
 from epro.protocol import RANDOMISATION
 from epro.refusals import Refusal
@@ -19,6 +18,7 @@ from epro.store import facts
 from epro.store.audit import Actor
 from epro.store.database import reading, writing
 from epro.store.facts import Facts, facts_of
+from questionnaires.cells import as_csv
 
 TRIAL_OFFICE = Actor("trial.office@demo.example", "trial_office", "import")
 ECOG_1 = 0.35  # the share who are restricted in strenuous activity, assumed

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from epro.store import facts
 from epro.store.facts import channels_named
 from scheduler.hours import QuietHours, is_quiet
-from scheduler.planning import ON_REQUEST
+from scheduler.messages import ON_REQUEST
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from epro.rehearsal.stage import Happen, Kept, Stage
 from epro.store.database import reading
 from scheduler import ledger
 from scheduler.aftercare import poll
-from scheduler.planning import ON_REQUEST
+from scheduler.messages import ON_REQUEST
 from scheduler.ports import EMAIL, SMS, Receipt
 from scheduler.reconciling import RECEIPT_WITHIN
 from scheduler.replies import USUAL_WORDS, Understood

@@ -25,7 +25,7 @@ from epro.rehearsal.stage import PlayedClock, Stage
 from epro.rehearsal.weather import Breaking, Weather, weather_of
 from epro.store.database import open_engine, writing
 from scheduler.carriers.console import Console
-from scheduler.planning import Plan
+from scheduler.messages import Plan
 
 FIRST_DAY = date(2027, 1, 4)
 ACCRUAL_MONTHS = 24.0

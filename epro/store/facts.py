@@ -259,9 +259,13 @@ def has_ended() -> ColumnElement[bool]:
     return exists().where(*ends, ~undone)
 
 
-def lock(connection: Connection, subject: str) -> None:
-    """Hold a patient until the end of the transaction, so that two plans of one patient are never written at once."""
-    connection.execute(select(Patient.subject).where(Patient.subject == subject).with_for_update())
+def lock(connection: Connection, *subjects: str) -> None:
+    """Hold patients until the end of the transaction, so that two plans of one patient are never written at once.
+
+    Several in the order of their ids, so that two who hold some of the same never wait for each other.
+    """
+    these = select(Patient.subject).where(Patient.subject.in_(subjects)).order_by(Patient.subject)
+    connection.execute(these.with_for_update())
 
 
 def _among(column: InstrumentedAttribute[str], wanted: Sequence[str] | None) -> list[ColumnElement[bool]]:

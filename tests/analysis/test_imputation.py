@@ -6,7 +6,8 @@ import pytest
 from joblib import parallel_config
 
 from analysis import imputation, mmrm
-from analysis.imputation import _filled, _moved, _Table
+from analysis.imputation.strategies import filled, moved
+from analysis.imputation.wide import Table
 from analysis.results import BadInput, CannotEstimate
 
 VISITS = ["M3", "M6", "M9"]
@@ -45,7 +46,7 @@ def imputed():
 def table(y, arm, alive=None):
     y = np.array(y, dtype=float)
     alive = np.ones(y.shape, dtype=bool) if alive is None else np.array(alive)
-    return _Table(y, alive, np.array(arm, dtype=object), np.zeros((len(y), 0)), ("control", "surgery"), (1, 2, 3), ())
+    return Table(y, alive, np.array(arm, dtype=object), np.zeros((len(y), 0)), ("control", "surgery"), (1, 2, 3), ())
 
 
 def test_each_strategy_moves_the_means_after_the_last_answer_as_it_says():
@@ -53,13 +54,13 @@ def test_each_strategy_moves_the_means_after_the_last_answer_as_it_says():
     own, referred = np.array([[10.0, 20, 30]] * 2), np.array([[1.0, 2, 4]] * 2)
     given = table([[5, np.nan, np.nan], [5, np.nan, 7]], ["surgery"] * 2)
 
-    moved = {strategy: _moved(strategy, own, referred, given) for strategy in imputation.STRATEGIES}
+    means = {strategy: moved(strategy, own, referred, given) for strategy in imputation.STRATEGIES}
 
-    assert moved["missing at random"][0].tolist() == [10, 20, 30]
-    assert moved["jump to reference"][0].tolist() == [10, 2, 4]
-    assert moved["copy increments"][0].tolist() == [10, 11, 13]
-    assert moved["copy reference"][0].tolist() == [1, 2, 4]
-    assert all(means[1].tolist() == [10, 20, 30] for means in moved.values())
+    assert means["missing at random"][0].tolist() == [10, 20, 30]
+    assert means["jump to reference"][0].tolist() == [10, 2, 4]
+    assert means["copy increments"][0].tolist() == [10, 11, 13]
+    assert means["copy reference"][0].tolist() == [1, 2, 4]
+    assert all(each[1].tolist() == [10, 20, 30] for each in means.values())
 
 
 def test_who_never_answered_is_expected_as_the_reference_and_who_died_keeps_her_means():
@@ -68,8 +69,8 @@ def test_who_never_answered_is_expected_as_the_reference_and_who_died_keeps_her_
     given = table([[np.nan] * 3, [5, np.nan, np.nan]], ["surgery"] * 2, alive)
 
     for strategy in ("jump to reference", "copy increments", "copy reference"):
-        assert _moved(strategy, own, referred, given)[0].tolist() == [1, 2, 4]
-    assert _moved("copy reference", own, referred, given)[1].tolist() == [10, 20, 30]
+        assert moved(strategy, own, referred, given)[0].tolist() == [1, 2, 4]
+    assert moved("copy reference", own, referred, given)[1].tolist() == [10, 20, 30]
 
 
 def test_missing_scores_are_those_expected_given_what_was_seen():
@@ -77,9 +78,9 @@ def test_missing_scores_are_those_expected_given_what_was_seen():
     sigma = np.array([[4.0, 2, 1], [2, 9, 3], [1, 3, 16]])
     mean = np.array([[1.0, 2, 3]])
 
-    filled = _filled(np.array([[3.0, np.nan, np.nan]]), mean, sigma)
+    scores = filled(np.array([[3.0, np.nan, np.nan]]), mean, sigma)
 
-    assert filled[0].tolist() == [3, 2 + 2 / 4 * 2, 3 + 1 / 4 * 2]
+    assert scores[0].tolist() == [3, 2 + 2 / 4 * 2, 3 + 1 / 4 * 2]
 
 
 def test_missing_at_random_it_is_the_difference_of_the_model_of_repeated_measures():

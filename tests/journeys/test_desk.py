@@ -1,5 +1,7 @@
 """The desk in a real browser: a nurse's morning, at a desk and on a phone."""
 
+from contextlib import contextmanager
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -26,6 +28,12 @@ def browser():
 
 @pytest.fixture
 def nurse(browser, service):
+    with signed_in(browser, service) as page:
+        yield page
+
+
+@contextmanager
+def signed_in(browser, service, **traits):
     """A nurse's page, signed in."""
     with writing(service.house.engine) as connection:
         if EMAIL not in [account.email for account in users.accounts(connection)]:
@@ -40,10 +48,9 @@ def nurse(browser, service):
                 by=NURSE,
                 now=system_clock(),
             )
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="sv-SE")
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "sv-SE", **traits})
     page = context.new_page()
     page.goto(f"{service.address}/desk")
-    hold(page)
     page.get_by_label("E-post").fill(EMAIL)
     page.get_by_label("Lösenord").fill(PASSWORD)
     page.get_by_role("button", name="Logga in").click()
@@ -59,6 +66,13 @@ def hold(page: Page) -> None:
         assert [(each["id"], each["nodes"][0]["html"]) for each in violations] == []
         assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_the_page_to_sign_in_holds_to_the_same_rules(browser, service):
+    page = browser.new_page(locale="sv-SE")
+    page.goto(f"{service.address}/desk")
+
+    hold(page)
 
 
 def test_a_nurse_enrols_a_patient_sees_her_plan_and_later_stops_it(nurse, service):
@@ -118,7 +132,7 @@ def test_a_subject_id_is_found_with_the_keyboard_alone(nurse, service):
 
 
 def test_the_completion_table_and_the_import_hold_to_the_same_rules(nurse, service):
-    for path in ("/desk/completion",):
+    for path in ("/desk/completion", "/desk/forms", "/desk/calendar"):
         nurse.goto(service.address + path)
         hold(nurse)
 

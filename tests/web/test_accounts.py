@@ -20,7 +20,15 @@ from epro.web.desk.gate import ROLES_WITH
 from tests.epro.conftest import NOW, NURSE
 from tests.web.staffing import PASSWORD, Staff, sign_in
 
-STANDING = {"subject": "UME-001", "visit": "BL", "user": 0, "instrument": "qlq-c30", "item": "q1", "site": "UME"}
+STANDING = {
+    "subject": "UME-001",
+    "visit": "BL",
+    "alert": 1,
+    "user": 0,
+    "instrument": "qlq-c30",
+    "item": "q1",
+    "site": "UME",
+}
 
 
 def desk_routes(app):
@@ -220,6 +228,7 @@ def test_every_route_stands_in_the_matrix_and_none_is_a_librarys_own(app):
         "arriving",
         "patient",
         "saving",
+        "calendar",
         "desk",
         "webhooks",
         "health",

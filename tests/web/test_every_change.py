@@ -12,10 +12,14 @@ from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
 from epro.acts import patients, users
+from epro.acts.alerts import CLOCK
 from epro.acts.amendments import Amendment, amend
-from epro.opening import in_force, letters_of
+from epro.opening import OUTBOX, in_force, letters_of
 from epro.protocol import read_protocol
+from epro.queries.alerts import open_alerts
 from epro.settings import Settings
+from epro.store import facts
+from epro.store.audit import entry
 from epro.store.database import reading, writing
 from epro.store.models import Passkey, PatientEvent
 from epro.web.app import create_app
@@ -105,6 +109,7 @@ def paused(world):
 
 
 CORRECTED = {"randomised_on": "2027-02-25", "reason": "read wrongly", "confirmed": "yes"}
+ENTERED = {f"qlq-c30.q{n}": "2" for n in range(1, 31)}
 NEW_NUMBER = {"phone": "070-174 06 07", "phone_again": "070-174 06 07"}
 SCENES |= {
     "desk.randomise": of_patient("randomisation", randomised_on=DAY, arm="surgery"),
@@ -119,12 +124,49 @@ SCENES |= {
     "desk.change_email": of_patient("email", email="her@example.org"),
     "desk.change_permission": of_patient("permission", texts_allowed="no"),
     "desk.issue_card": of_patient("card"),
+    "desk.send_first_text": of_patient("first-text"),
     "desk.hand_over": of_patient("tablet/BL"),
     "desk.pause": of_patient("pause", until="2027-03-20", reason="on a journey"),
     "desk.end_pause": of_patient("pause/end", prepare=paused),
     "desk.confirm_alive": of_patient("alive"),
+    "desk.change_zone": of_patient("zone", zone="Europe/London", reason="moved"),
+    "desk.call": of_patient("call", visit="BL"),
+    "desk.log_call": of_patient("called", outcome="will_answer", note="in the evening"),
+    "desk.send_again": of_patient("visits/BL/again"),
+    "desk.give_reason": of_patient("visits/BL/reason", reason="too_ill"),
+    "desk.enter_paper": of_patient("visits/BL/paper", on=DAY, **ENTERED),
+    "desk.enter_phone": of_patient("visits/BL/phone", **ENTERED),
     "desk.review_trail": of_patient("trail/review", role="monitor", found="nothing to remark"),
 }
+
+
+def of_calendar(what):
+    def prepared(world):
+        nurse = world.staff()
+        nurse.post("/desk/calendar")
+        return lambda: nurse.post(what)
+
+    return prepared
+
+
+SCENES |= {
+    "desk.make_calendar": of_calendar("/desk/calendar"),
+    "desk.end_calendar": of_calendar("/desk/calendar/end"),
+}
+
+
+@scene("desk.acknowledge")
+def _(world):
+    world.desk.enrol()
+    nurse = world.staff()
+    with (
+        writing(world.house.engine) as connection,
+        entry(connection, chain="UME", action="alert raised", by=CLOCK, at=NOW) as opened,
+    ):
+        patients.happened(opened, "UME-001", facts.ALERT_RAISED, date(2027, 3, 1), value="fatigue:BL")
+    with reading(world.house.engine) as connection:
+        [alert] = open_alerts(connection)
+    return lambda: nurse.record(f"alerts/{alert.id}", note="called her, the ward knows")
 
 
 @scene("desk.undo")
@@ -406,6 +448,17 @@ def _(world):
     return lambda: sent(browser, "/", page, code=code)
 
 
+@scene("arriving.opened_first_text")
+def _(world):
+    world.desk.enrol()
+    world.staff().record("first-text")
+    (text,) = (world.house.settings.home / OUTBOX).glob("*.txt")
+    path = "/t/" + text.read_text(encoding="utf-8").split("/t/")[1].split()[0]
+    browser = world.browser()
+    page = browser.open(path)
+    return lambda: sent(browser, path, page)
+
+
 @scene("arriving.begin")
 def _(world):
     world.desk.enrol()
@@ -506,7 +559,8 @@ def test_what_a_route_changes_is_exactly_what_the_trail_tells(world, endpoint):
 ONLY_ASK = {
     "accounts.passkey_options",
     "accounts.new_passkey_options",
-    "desk.search",  # a look, which has a table of its own
+    "desk.call",  # a look, which has a table of its own
+    "desk.search",  # likewise
     "desk.preview_dates",  # writes nothing
     "desk.try_file",  # carried out and undone
     "webhooks.receipt",  # the ledger's events tell
@@ -539,7 +593,11 @@ def test_an_analyst_changes_no_value_and_sees_no_contact_data(world):
     world.desk.enrol()
     world.course.answer("UME-001", "BL", NOW)
     analyst = world.staff("analyst")
-    values = {"subject": "UME-001", "visit": "BL", "instrument": "qlq-c30", "item": "q12", "site": "UME", "user": 1}
+    values = {"subject": "UME-001", "visit": "BL", "instrument": "qlq-c30", "item": "q12", "site": "UME"} | {
+        "user": 1,
+        "alert": 1,
+        "file": 1,
+    }
     for rule in world.app.url_map.iter_rules():
         ability = getattr(world.app.view_functions[rule.endpoint], "ability", None)
         if not ability or rule.endpoint == "desk.export_data":
