@@ -26,6 +26,7 @@ from scheduler.tables import attempt, message
 BEFORE_SYSTEM = "before_system"
 OVER = ("completed", "closed_unfinished", "missed", "excused")
 LEFT_STATES = (arrows.ACCEPTED, arrows.DELIVERED, arrows.UNDELIVERED, arrows.DELIVERY_UNKNOWN)
+STANDING = (message.c.key, message.c.state)
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,17 @@ def plan_is_not_the_ledger(whole: Whole) -> Iterator[str]:
 
 def carrier_took_what_nobody_sent(whole: Whole) -> Iterator[str]:
     """Both ways: every text the carrier took has its attempt, and every text that counts as taken was."""
-    rows = whole.connection.execute(
-        select(attempt.c.token, message.c.key, message.c.state).join(message, message.c.latest_attempt == attempt.c.id)
+    tried = whole.connection.execute(
+        select(attempt.c.id, attempt.c.token, attempt.c.carrier_ref, message.c.latest_attempt, *STANDING).join(
+            message, message.c.id == attempt.c.message
+        )
     ).all()
-    tokens = set(whole.connection.execute(select(attempt.c.token)).scalars())
-    for token in whole.carrier.taken.keys() - tokens:
+    known = {name for row in tried for name in (row.token, row.carrier_ref)}
+    for token in whole.carrier.taken.keys() - known - whole.diary.unplaced:
         yield f"the carrier took a text at {whole.carrier.taken[token].at:%Y-%m-%d %H:%M} that the ledger does not know"
-    for row in rows:
-        if row.state in LEFT_STATES and row.token not in whole.carrier.taken:
+    for row in tried:
+        counts = row.id == row.latest_attempt and row.state in LEFT_STATES
+        if counts and not {row.token, row.carrier_ref} & whole.carrier.taken.keys():
             yield f"{row.key} counts as {row.state}, and the carrier never took it"
 
 
