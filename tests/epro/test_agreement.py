@@ -16,6 +16,8 @@ from epro.rehearsal.player import PlayedClock, Player
 from epro.store.database import reading
 from scheduler.carriers.console import Console
 from tests.epro.conftest import NOW
+from tests.queries.conftest import Course
+from tests.scans import TOKEN, secrets_in
 
 START = NOW - timedelta(days=400)
 
@@ -65,10 +67,25 @@ def test_the_trial_offices_files_reach_the_analyst(played, tmp_path):
 
 @pytest.mark.requirement("trust-39", "abuse-22")
 def test_an_exported_folder_holds_no_contact_data(house, desk, tmp_path):
-    desk.enrol(phone="070-174 06 05")
+    desk.enrol(phone="070-174 06 05", email="her.own@example.org")
+    Course(house).answer("UME-001", "BL", NOW)
 
     export(house, tmp_path / "trial-folder", now=NOW)
 
-    for file in (tmp_path / "trial-folder").rglob("*"):
-        if file.is_file():
-            assert b"1740605" not in file.read_bytes().replace(b"-", b"").replace(b" ", b"")
+    files = [file for file in (tmp_path / "trial-folder").rglob("*") if file.is_file()]
+    assert "UME-001" in (tmp_path / "trial-folder" / "answers.csv").read_text(encoding="utf-8")
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert secrets_in(text) == [], file.name
+        assert "1740605" not in text.replace("-", "").replace(" ", "")
+        assert "her.own" not in text
+
+
+@pytest.mark.requirement("trust-40", "abuse-22")
+def test_no_text_that_left_holds_a_number_or_a_personal_identity_number(played, tmp_path):
+    """Of all that is secret a text holds its link alone."""
+    bodies = [file.read_text(encoding="utf-8").partition("\n\n")[2] for file in (tmp_path / "outbox").iterdir()]
+
+    assert len(bodies) > 50
+    for body in bodies:
+        assert secrets_in(body) == TOKEN.findall(body)
