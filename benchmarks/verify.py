@@ -1,7 +1,8 @@
 """How many CPU seconds and how much memory does it take to verify a trail of a million entries?
 
 `epro verify` on a database (chains, values, anchors) and `epro_verify.py` on an archive of it, beside a loop that does
-nothing but hash the same text: what no verifier can go below. And eight writers at once, into one chain on PostgreSQL, of whom none may be refused.
+nothing but hash the same text: what no verifier can go below. And eight writers at once, into one chain on PostgreSQL,
+of whom none may be refused.
 """
 
 from __future__ import annotations
