@@ -11,6 +11,7 @@ from epro.queries.monitoring import completion
 from epro.rehearsal.case_report_forms import bring_in_case_report_forms
 from epro.rehearsal.rehearsing import Asked, player_of
 from epro.store.database import reading
+from scheduler.carriers.console import Console
 from tests.epro.conftest import NOW
 from tests.queries.conftest import Course
 from tests.scans import TOKEN, secrets_in
@@ -19,9 +20,10 @@ START = NOW - timedelta(days=400)
 
 
 @pytest.fixture
-def played(house):
-    """A dozen patients over a year, all of them randomised."""
-    player = player_of(house, Asked(12, seed=3, first_day=START.date(), accrual_months=3, one_in=None), until=NOW)
+def played(house, tmp_path):
+    """A dozen patients over a year, all of them randomised; their texts lie in `outbox`."""
+    asked = Asked(12, seed=3, first_day=START.date(), accrual_months=3, one_in=None)
+    player = player_of(house, asked, outbox=lambda clock: Console(tmp_path / "outbox", clock), until=NOW)
     player.play(lambda done, total: None)
     player.close()
     return player
