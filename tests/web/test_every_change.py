@@ -596,6 +596,7 @@ def test_an_analyst_changes_no_value_and_sees_no_contact_data(world):
     values = {"subject": "UME-001", "visit": "BL", "instrument": "qlq-c30", "item": "q12", "site": "UME"} | {
         "user": 1,
         "alert": 1,
+        "file": 1,
     }
     for rule in world.app.url_map.iter_rules():
         ability = getattr(world.app.view_functions[rule.endpoint], "ability", None)

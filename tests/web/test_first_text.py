@@ -157,11 +157,12 @@ def test_a_receipt_moves_it_forward_and_never_back(desk, house):
     assert row(house).state == "delivered"
 
 
-def test_a_number_that_does_not_exist_is_known_at_once(nurse, house):
+def test_a_number_that_does_not_exist_is_known_at_once(nurse, house, clock):
     nurse.record("first-text")
 
     receive(house, row(house).token, "undelivered", 21211)
 
+    clock.wait(minutes=2)
     page = nurse.open("/desk/patients/UME-001").words
     assert "did not arrive: the number does not exist" in page
     assert "No text may go" in nurse.record("first-text").text
