@@ -213,7 +213,7 @@ def _put_back(engine: Engine, held: Sequence[Claimed], now: datetime) -> None:
     if held:
         with engine.begin() as connection:
             for claimed in held:
-                again_at = now + wait_before(1, claimed.token)
+                again_at = now + wait_before(1, claimed.key)
                 settle_unsent(connection, claimed, now, next_try_at=again_at, detail="put back")
 
 

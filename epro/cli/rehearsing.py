@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -91,7 +92,7 @@ def rehearse(
     _say(found, page, as_json)
     differs = golden is not None and _compare(found, golden)
     if found.breaches or differs:
-        raise click.exceptions.Exit(1)
+        sys.exit(1)
 
 
 def _one_in(http: str) -> int | None:
@@ -140,7 +141,7 @@ def _say(found: Rehearsed, page: Path, as_json: bool) -> None:
     cost = "" if texts.cost is None else f", {texts.cost:.0f} {texts.currency}"
     click.echo(f"\n{found.trial['code']} from {found.first_on} to {found.last_on}, {found.asked['scenario']}:")
     click.echo(f"  {texts.left} texts{cost}; {texts.average:.1f} to a patient, at most {texts.worst}")
-    click.echo(f"  {calls.total} calls by nurses, {calls.per_site_and_week:.2f} a site and week")
+    click.echo(f"  {calls.total} calls by nurses, {calls.per_nurse_and_week:.2f} a nurse and week")
     for one in found.advice:
         click.echo(f"  {one.where}: {one.seen}")
     rules = len(found.rules)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import combinations
 
-import scheduler
 from epro.protocol import Protocol
 from epro.rehearsal.cast import Person
 from epro.rehearsal.reckoning import Completion, PatientPage
+from epro.rehearsal.rehearsing import true_plan
 from scheduler.messages import Plan
 
 FEW_PERCENT = 50
@@ -33,7 +33,7 @@ class Advice:
 def advice_of(
     protocol: Protocol, people: Sequence[Person], patients: Sequence[PatientPage], completion: Sequence[Completion]
 ) -> list[Advice]:
-    plans = {person.subject: _plan(protocol, person) for person in people}
+    plans = {person.subject: true_plan(protocol, person) for person in people}
     return [
         *_on_eves(patients),
         *_overlaps(protocol, plans),
@@ -43,11 +43,6 @@ def advice_of(
         *_long(patients),
         *_crowded(patients),
     ]
-
-
-def _plan(protocol: Protocol, person: Person) -> Plan:
-    anchors = {"consent": person.consented_on, "randomisation": person.randomised_on, **person.happens}
-    return scheduler.plan(protocol.schedule, anchors, subject=person.subject, zone=protocol.trial.zone)
 
 
 def _on_eves(patients: Sequence[PatientPage]) -> Iterator[Advice]:

@@ -81,10 +81,10 @@ class Texts:
 
 @dataclass(frozen=True)
 class Calls:
-    """busiest: the most calls of one site in one week."""
+    """There is one nurse at each site. busiest: the most calls of one of them in one week."""
 
     total: int
-    per_site_and_week: float
+    per_nurse_and_week: float
     busiest: int
     busiest_site: str
     busiest_week: str

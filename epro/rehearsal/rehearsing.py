@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import chain
 
 import scheduler
 from analysis.simulation import SimulatedTrial, simulate
@@ -26,6 +25,7 @@ from epro.rehearsal.stage import PlayedClock, Stage
 from epro.rehearsal.weather import Breaking, Weather, weather_of
 from epro.store.database import open_engine, writing
 from scheduler.carriers.console import Console
+from scheduler.messages import Plan
 
 FIRST_DAY = date(2027, 1, 4)
 ACCRUAL_MONTHS = 24.0
@@ -78,8 +78,9 @@ def player_of(
     with writing(house.engine) as connection:
         adopt(connection, protocol, by=OFFICE, now=start, simulated=True)
     house = replace(in_force(house), clock=clock)
-    end = until or last_close(protocol, people) + AFTERWARDS
-    weather = weather_of(asked.scenario, chance, asked.first_day, end.date(), protocol.zone)
+    plans = [true_plan(protocol, person) for person in people]
+    end = until or max(visit.closes_at for plan in plans for visit in plan.visits) + AFTERWARDS
+    weather = weather_of(asked.scenario, chance, _invitations(plans, end))
     stage = Stage(house, {person.subject: person for person in people}, asked.scenario, chance, clock, end)
     amended = None if until else asked.amended or amended_of(protocol)
     return _acting(stage, simulated, weather, outbox(clock) if outbox else None, Office(stage, amended, start))
@@ -107,15 +108,13 @@ def _pages(stage: Stage) -> Pages | None:
     return Pages(stage, app)
 
 
-def last_close(protocol: Protocol, people: Sequence[Person]) -> datetime:
-    """When the last window of anybody closes, were everything entered right and nobody to die."""
-    plans = (
-        scheduler.plan(protocol.schedule, anchors_of(person), subject=person.subject, zone=protocol.trial.zone)
-        for person in people
-    )
-    return max(visit.closes_at for visit in chain.from_iterable(plan.visits for plan in plans))
+def true_plan(protocol: Protocol, person: Person) -> Plan:
+    """What would be due to her, were every day known at once and entered right."""
+    anchors = {"consent": person.consented_on, "randomisation": person.randomised_on, **person.happens}
+    return scheduler.plan(protocol.schedule, anchors, subject=person.subject, zone=protocol.trial.zone)
 
 
-def anchors_of(person: Person) -> dict[str, date]:
-    """Her true days."""
-    return {"consent": person.consented_on, "randomisation": person.randomised_on, **person.happens}
+def _invitations(plans: Sequence[Plan], end: datetime) -> list[datetime]:
+    """When the first text of each visit is due."""
+    first = (message.send_at for plan in plans for message in plan.messages if message.position == 0)
+    return sorted(at for at in first if at is not None and at < end)

@@ -61,6 +61,7 @@ class Diary:
     calls: list[Call] = field(default_factory=list)
     put_off: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # by outage, what had to wait
     unheard: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # by outage, webhooks nobody took
+    unplaced: set[str] = field(default_factory=set)  # texts that a restored database knew nothing of, as it was told
     closed_doors: int = 0  # links that opened nothing any more
     happened: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # by what, how often
 

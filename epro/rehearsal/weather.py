@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
@@ -16,6 +15,7 @@ from epro.rehearsal.chance import Chance
 from epro.rehearsal.scenarios import Scenario
 
 SERVICE, CARRIER, DATABASE = "service", "carrier", "database"
+EARLY = 0.7  # of the texts: later ones are rarer
 MOST_STATEMENTS = 40  # that still pass on the day the database goes away
 
 
@@ -35,9 +35,9 @@ class Weather:
         return next((one for one in self.outages if one.what == what and one.from_at <= at < one.until_at), None)
 
 
-def weather_of(scenario: Scenario, chance: Chance, first: date, last: date, zone: ZoneInfo) -> Weather:
-    """Outages on days of the middle of the trial, each from an hour of the morning, when texts are about to leave."""
-    days = (last - first).days
+def weather_of(scenario: Scenario, chance: Chance, texts: Sequence[datetime]) -> Weather:
+    """Outages that each begin some time before a text is due, in the first part of the trial. texts: in their order."""
+    early = texts[: max(1, round(len(texts) * EARLY))]
     kinds = {
         SERVICE: (scenario.service_outages, scenario.service_hours),
         CARRIER: (scenario.carrier_outages, scenario.carrier_hours),
@@ -47,9 +47,9 @@ def weather_of(scenario: Scenario, chance: Chance, first: date, last: date, zone
     for what, (times, hours) in kinds.items():
         for n in range(times):
             when = chance.of("outage", what, n)
-            day = first + timedelta(days=round(days * when.uniform(0.1, 0.6)))
-            begins = datetime.combine(day, time(when.randint(5, 9), when.randint(0, 59)), zone).astimezone(UTC)
-            found.append(Outage(what, begins, begins + timedelta(hours=hours)))
+            lasts = timedelta(hours=hours)
+            begins = when.choice(early) - lasts * when.uniform(0.1, 0.9)
+            found.append(Outage(what, begins, begins + lasts))
     return Weather(tuple(sorted(found, key=lambda one: (one.from_at, one.what))))
 
 

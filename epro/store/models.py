@@ -352,6 +352,7 @@ class Audit(Base):
     """
 
     __tablename__ = "audit"
+    __table_args__ = ({"sqlite_with_rowid": False},)  # a chain lies on the disk as it is read
 
     chain: Mapped[str] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)

@@ -165,6 +165,7 @@ def _start(opened: Opened, *, wrong: str | None = None) -> str:
         wrong=wrong,
         who_modes=MODES_ASKED if trial.who_answers == "start" and opened.mode == links.SELF else (),
         on_tablet=opened.mode == links.TABLET,
+        at_once=True,
         watched=house().protocol.sections.alerts,
     )
 

@@ -1,6 +1,5 @@
 """What is odd in a trial's tables is kept, counted and named with its rows."""
 
-
 import pandas as pd
 import pytest
 

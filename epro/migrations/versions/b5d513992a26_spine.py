@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = 'ac76683c862a'
+revision = 'b5d513992a26'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -43,7 +43,8 @@ def upgrade() -> None:
     sa.Column('previous', sa.String(), nullable=False),
     sa.Column('hash', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('chain', 'seq', name=op.f('pk_audit')),
-    sa.UniqueConstraint('id', name=op.f('uq_audit_id'))
+    sa.UniqueConstraint('id', name=op.f('uq_audit_id')),
+    sqlite_with_rowid=False
     )
     with op.batch_alter_table('audit', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_audit_action'), ['action'], unique=False)
