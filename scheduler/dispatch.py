@@ -117,16 +117,17 @@ class _Round:
 
     def work(self) -> None:
         """One hand: take a letter, hand it over, record; until none is left or there is no sense in going on."""
-        while (pair := self._take()) is not None:
-            try:
-                outcome = self._hand_over(*pair)
-            except BaseException:
-                self.over = True
-                raise
-            with self.lock:
-                _count(self.done, outcome)
-                if outcome is not None and speaks_of_the_carrier(outcome):
-                    self.silent.add(pair[0].channel)
+        with self.statements.connect() as connection:
+            while (pair := self._take()) is not None:
+                try:
+                    outcome = self._hand_over(connection, *pair)
+                except BaseException:
+                    self.over = True
+                    raise
+                with self.lock:
+                    _count(self.done, outcome)
+                    if outcome is not None and speaks_of_the_carrier(outcome):
+                        self.silent.add(pair[0].channel)
 
     def _take(self) -> tuple[Claimed, Letter] | None:
         with self.lock:
@@ -139,30 +140,30 @@ class _Round:
             self.left.remove(pair)
             return pair
 
-    def _hand_over(self, claimed: Claimed, letter: Letter) -> Outcome | None:
+    def _hand_over(self, connection: Connection, claimed: Claimed, letter: Letter) -> Outcome | None:
         """Still ours? Then hand over and record. None when it was stopped or taken meanwhile."""
-        with self.statements.begin() as connection:
+        with connection.begin():
             row = connection.execute(STILL_OURS, {"this": claimed.id}).one()
         if tuple(row) != (arrows.CLAIMED, claimed.attempt):
-            with self.engine.begin() as connection:
-                _let_go(connection, claimed, self.now)
+            with self.engine.begin() as writing:
+                _let_go(writing, claimed, self.now)
             return None
         try:
             outcome = self.carrier.send(letter, claimed.token)
         except BaseException:
-            self._record(claimed, Unknown())
+            self._record(connection, claimed, Unknown())
             raise
-        self._record(claimed, outcome)
+        self._record(connection, claimed, outcome)
         return outcome
 
-    def _record(self, claimed: Claimed, outcome: Outcome) -> None:
+    def _record(self, connection: Connection, claimed: Claimed, outcome: Outcome) -> None:
         if isinstance(outcome, Accepted):
-            can_be_asked = claimed.channel != EMAIL
-            with self.statements.begin() as connection:
-                settle_accepted(connection, claimed, self.now, ref=outcome.ref, detail="reply", at_leisure=can_be_asked)
+            ref, can_be_asked = outcome.ref, claimed.channel != EMAIL
+            with connection.begin():
+                settle_accepted(connection, claimed, self.now, ref=ref, detail="reply", at_leisure=can_be_asked)
         else:
-            with self.engine.begin() as connection:
-                settle(connection, self.writer, claimed, outcome, self.now)
+            with self.engine.begin() as writing:
+                settle(writing, self.writer, claimed, outcome, self.now)
 
 
 def _send(round: _Round, claimed: Sequence[Claimed], hands: int) -> None:
@@ -195,7 +196,7 @@ def _let_go(connection: Connection, claimed: Claimed, now: datetime) -> None:
 
 
 def _statements(engine: Engine) -> Engine:
-    """The same engine for one statement at a time: on PostgreSQL a transaction by itself, and two ways to it less."""
+    """The same engine for a statement at a time: on PostgreSQL each a transaction by itself, two ways to it less."""
     return engine.execution_options(isolation_level="AUTOCOMMIT") if engine.dialect.name == "postgresql" else engine
 
 
@@ -212,7 +213,7 @@ def _put_back(engine: Engine, held: Sequence[Claimed], now: datetime) -> None:
     if held:
         with engine.begin() as connection:
             for claimed in held:
-                again_at = now + wait_before(1, claimed.token)
+                again_at = now + wait_before(1, claimed.key)
                 settle_unsent(connection, claimed, now, next_try_at=again_at, detail="put back")
 
 

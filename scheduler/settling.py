@@ -93,7 +93,7 @@ def keep_open(
 def _settle_refused(connection: Connection, claimed: Claimed, refused: Refused, now: datetime) -> None:
     ids, attempt_id, code = [claimed.id], claimed.attempt, refused.code
     if may_try_again(refused, claimed.n):
-        again_at = now + wait_before(claimed.n, claimed.token, refused)
+        again_at = now + wait_before(claimed.n, claimed.key, refused)
         moved = arrows.plan_again(
             connection, ids, now, attempt=attempt_id, next_try_at=again_at, detail=refused.then, code=code
         )

@@ -81,8 +81,8 @@ def replan_all(
     connection: Connection, *, entry: Entry, now: datetime, progress: Progress = lambda done, total: None
 ) -> None:
     """The same for every patient, many at once."""
-    subjects, versions, done = _every_subject(connection), versions_of(connection), 0
-    for some in _in_turn(subjects):
+    subjects, versions, done = every_subject(connection), versions_of(connection), 0
+    for some in in_turn(subjects):
         _replan(connection, some, versions, entry=entry, now=now)
         done += len(some)
         progress(done, len(subjects))
@@ -90,10 +90,10 @@ def replan_all(
 
 def differing(connection: Connection, protocol: Protocol, now: datetime) -> list[str]:
     """The patients whose texts or windows are not what follows from the facts; there should be none."""
-    subjects = _every_subject(connection)
+    subjects = every_subject(connection)
     versions = versions_of(connection) if subjects else ()
     found: list[str] = []
-    for some in _in_turn(subjects):
+    for some in in_turn(subjects):
         plans = _plans(connection, some, versions, now)
         windows = _windows(connection, some)
         texts = compare(connection, plans, now)
@@ -105,11 +105,11 @@ def differing(connection: Connection, protocol: Protocol, now: datetime) -> list
     return found
 
 
-def _every_subject(connection: Connection) -> list[str]:
+def every_subject(connection: Connection) -> list[str]:
     return list(connection.execute(select(Patient.subject).order_by(Patient.subject)).scalars())
 
 
-def _in_turn(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
+def in_turn(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
     """Some at a time: as many as are worth a statement, and as fit into memory."""
     for first in range(0, len(subjects), AT_ONCE):
         yield subjects[first : first + AT_ONCE]

@@ -9,16 +9,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import MetaData, func, inspect, select
 
-from analysis.simulation import simulate
 from epro.acts import links, users
 from epro.acts.trial import adopt, holds_a_real_trial
 from epro.acts.users import NURSE, TRIAL_OFFICE
 from epro.house import House
 from epro.opening import OUTBOX, open_house
-from epro.rehearsal.carrier import LINK, RehearsalCarrier
+from epro.rehearsal.carrier import LINK
 from epro.rehearsal.case_report_forms import bring_in_case_report_forms
 from epro.rehearsal.places import REPORT_FOLDER, TRIAL_FOLDER
-from epro.rehearsal.player import PlayedClock, Player
+from epro.rehearsal.rehearsing import Asked, player_of
 from epro.settings import Settings
 from epro.store.audit import TRIAL_CHAIN, Actor, entry
 from epro.store.database import reading, writing
@@ -100,17 +99,12 @@ def seed(
 def _play(
     house: House, patients: int, seed: int, start: datetime, now: datetime, progress: Callable[[int, int], None]
 ) -> None:
-    simulated = simulate(
-        seed=seed,
-        subjects=patients,
-        visits={code: visit.month for code, visit in house.protocol.schedule.visits.items()},
-        start_on=start.date(),
-        accrual_months=ACCRUAL_MONTHS,
-    )
-    player_clock = PlayedClock(start)
-    carrier = RehearsalCarrier(Console(house.settings.home / OUTBOX, player_clock))
-    Player(house, simulated, carrier, until=now, clock=player_clock).play(progress)
-    bring_in_case_report_forms(house, simulated, seed=seed, now=now)
+    """As any rehearsal, but up to now, in the demo's own database, and with an outbox to read texts in."""
+    asked = Asked(patients, seed, first_day=start.date(), accrual_months=ACCRUAL_MONTHS, one_in=None)
+    player = player_of(house, asked, outbox=lambda clock: Console(house.settings.home / OUTBOX, clock), until=now)
+    player.play(progress)
+    player.close()
+    bring_in_case_report_forms(house, player.phones.simulated, seed=seed, now=now)
 
 
 def _clear(house: House) -> None:

@@ -219,7 +219,11 @@ def _subject_of(entry: Entry) -> str | None:
 
 
 def _close(entry: Entry, subject: str | None) -> None:
+    """Written last. What can be written before its turn in the chain is: until the commit all others wait for it."""
     connection, chain = entry.connection, entry.chain
+    why = entry._digest(entry.reason)
+    if entry.values:
+        connection.execute(insert(AuditValue), entry.values)
     if connection.dialect.name == "postgresql":  # SQLite's transaction already holds the only write lock
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:chain))"), {"chain": f"epro audit {chain}"})
     last = connection.execute(
@@ -237,12 +241,10 @@ def _close(entry: Entry, subject: str | None) -> None:
         "subject": subject,
         "action": entry.action,
         "reason": entry.reason,
-        "why": entry._digest(entry.reason),
+        "why": why,
         "changes": entry.changes,
         "previous": last.hash if last else GENESIS,
     }
-    if entry.values:
-        connection.execute(insert(AuditValue), entry.values)
     connection.execute(insert(Audit), {**row, "hash": hash_of(row)})
 
 

@@ -266,6 +266,24 @@ class Answer(Base):
     entry: Mapped[Entry]
 
 
+class FirstText(Base):
+    """A test text, sent while its patient sits beside the nurse. It is of no visit: the ledger knows nothing of it."""
+
+    __tablename__ = "first_text"
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject] = mapped_column(index=True)
+    contact: Mapped[int] = mapped_column(ForeignKey("contact.id"))
+    token: Mapped[str] = mapped_column(unique=True)  # by which the carrier's receipt is known
+    link_hash: Mapped[str] = mapped_column(unique=True)
+    state: Mapped[str]  # claimed | accepted | refused | unknown | delivered | undelivered
+    code: Mapped[int | None]  # the carrier's
+    claimed_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]  # when the state was last heard of
+    opened_at: Mapped[datetime | None]
+    entry: Mapped[Entry]
+
+
 class ImportedFile(Base):
     """A file of the trial office as it was brought in: its cells, contact data left out. Append only."""
 
@@ -334,6 +352,7 @@ class Audit(Base):
     """
 
     __tablename__ = "audit"
+    __table_args__ = ({"sqlite_with_rowid": False},)  # a chain lies on the disk as it is read
 
     chain: Mapped[str] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)

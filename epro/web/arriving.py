@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 from flask_babel import gettext
 
-from epro.acts import answers, cards, identity_step, links, misses, patients
+from epro.acts import answers, cards, first_texts, identity_step, links, misses, patients
 from epro.acts.answers import MODES_ASKED
 from epro.acts.links import Opened
 from epro.acts.misses import CARD, LINK, SECOND_STEP, Limit
@@ -80,6 +80,19 @@ def deny(token: str) -> Page:
     return render_template("patient/denied.html", number=number, nurse=nurse_of(opened.site))
 
 
+@pages.get("/t/<token>")
+def first_text(token: str) -> Page:
+    """What the link in a test text leads to: no form, but what every text will look like."""
+    return _first_text(token, said=False)
+
+
+@pages.post("/t/<token>")
+def opened_first_text(token: str) -> Page:
+    with writing() as connection:
+        first_texts.note_opened(connection, token, now())
+    return _first_text(token, said=True)
+
+
 @pages.get("/")
 def front() -> str:
     """The short address on the card, for whoever has no text at hand."""
@@ -129,6 +142,17 @@ def _opened(token: str) -> Opened | None:
     return opened
 
 
+def _first_text(token: str, *, said: bool) -> Page:
+    _slow_down(LINK)
+    with reading() as connection:
+        opened = first_texts.opened(connection, token, now())
+        code_word = code_word_of(connection, house().cipher, opened.subject) if opened else None
+    if opened is None:
+        return _missed(LINK)
+    speak(asked_for() or opened.language)
+    return render_template("patient/first_text.html", code_word=code_word, nurse=nurse_of(opened.site), said=said)
+
+
 def _start(opened: Opened, *, wrong: str | None = None) -> str:
     trial = house().protocol.trial
     with reading() as connection:
@@ -141,6 +165,7 @@ def _start(opened: Opened, *, wrong: str | None = None) -> str:
         wrong=wrong,
         who_modes=MODES_ASKED if trial.who_answers == "start" and opened.mode == links.SELF else (),
         on_tablet=opened.mode == links.TABLET,
+        at_once=True,
         watched=house().protocol.sections.alerts,
     )
 

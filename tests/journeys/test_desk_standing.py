@@ -28,7 +28,7 @@ def randomised(service, subject, days_ago):
     on = (system_clock() - timedelta(days=days_ago)).date()
     asked = Enrolment(
         subject=subject,
-        site="UME",
+        site=subject[:3],
         language="sv",
         strata={"er": "pos", "metastases": "1"},
         consented_on=on,

@@ -1,11 +1,14 @@
 """Enrolling at the desk: one form, or a file, with every fault said at once and nothing lost."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import func, select
 
 from epro.queries.timeline import planned_texts, timeline
 from epro.store.database import reading
 from epro.store.models import Allocation, Audit, Contact, Patient
+from epro.web.app import create_app
 from tests.epro.conftest import NOW
 from tests.web.staffing import ENROLMENT, Staff, ticked
 
@@ -214,3 +217,17 @@ def test_a_personal_identity_number_is_refused_wherever_it_is_typed_at_the_desk(
             ).scalar()
             == 0
         )
+
+
+def test_where_a_site_may_not_see_the_arm_it_is_asked_of_the_trial_office_alone(house, clock):
+    trial = house.protocol.trial.model_copy(update={"arm_seen_by_site": False})
+    protocol = replace(house.protocol, sections=house.protocol.sections.model_copy(update={"trial": trial}))
+    hidden = replace(house, protocol=protocol, clock=clock)
+    one = Staff(create_app(hidden), hidden)
+
+    assert 'name="arm"' not in one.open("/desk/patients/new").html
+    one.enrol(hidden, randomised_on="2027-03-01")
+
+    page = one.open("/desk/patients/UME-001").html
+    assert "Control" not in page
+    assert "Surgical" not in page

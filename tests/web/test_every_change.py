@@ -14,7 +14,7 @@ from twilio.request_validator import RequestValidator
 from epro.acts import patients, users
 from epro.acts.alerts import CLOCK
 from epro.acts.amendments import Amendment, amend
-from epro.opening import in_force, letters_of
+from epro.opening import OUTBOX, in_force, letters_of
 from epro.protocol import read_protocol
 from epro.queries.alerts import open_alerts
 from epro.settings import Settings
@@ -124,6 +124,7 @@ SCENES |= {
     "desk.change_email": of_patient("email", email="her@example.org"),
     "desk.change_permission": of_patient("permission", texts_allowed="no"),
     "desk.issue_card": of_patient("card"),
+    "desk.send_first_text": of_patient("first-text"),
     "desk.hand_over": of_patient("tablet/BL"),
     "desk.pause": of_patient("pause", until="2027-03-20", reason="on a journey"),
     "desk.end_pause": of_patient("pause/end", prepare=paused),
@@ -447,6 +448,17 @@ def _(world):
     return lambda: sent(browser, "/", page, code=code)
 
 
+@scene("arriving.opened_first_text")
+def _(world):
+    world.desk.enrol()
+    world.staff().record("first-text")
+    (text,) = (world.house.settings.home / OUTBOX).glob("*.txt")
+    path = "/t/" + text.read_text(encoding="utf-8").split("/t/")[1].split()[0]
+    browser = world.browser()
+    page = browser.open(path)
+    return lambda: sent(browser, path, page)
+
+
 @scene("arriving.begin")
 def _(world):
     world.desk.enrol()
@@ -584,6 +596,7 @@ def test_an_analyst_changes_no_value_and_sees_no_contact_data(world):
     values = {"subject": "UME-001", "visit": "BL", "instrument": "qlq-c30", "item": "q12", "site": "UME"} | {
         "user": 1,
         "alert": 1,
+        "file": 1,
     }
     for rule in world.app.url_map.iter_rules():
         ability = getattr(world.app.view_functions[rule.endpoint], "ability", None)

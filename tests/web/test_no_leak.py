@@ -120,7 +120,6 @@ def fragments(one):
 
 @pytest.mark.parametrize("seen_by_site", ["true", "false"])
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.requirement("trust-13")
 def test_no_page_file_address_or_log_line_tells_an_arm_or_a_score(renamed, clock, caplog, role, seen_by_site):
     house = renamed(arm_seen_by_site=seen_by_site)
     peopled(house)

@@ -51,7 +51,12 @@ def completion_table() -> str:
     with reading() as connection:
         table = completion(connection, house().protocol, now(), sites=sites, visit=chosen["visit"])
     return render_template(
-        "desk/completion.html", table=table, sites=sites_here(), chosen=chosen, now=now(), address=request.full_path
+        "desk/completion.html",
+        table=table,
+        sites=sites_here(),
+        chosen=chosen,
+        now=now(),
+        address=request.full_path.rstrip("?"),
     )
 
 

@@ -4,13 +4,15 @@ from datetime import date
 
 import pytest
 
+from epro.acts import signing
 from epro.acts.imports.files import CHANGED, NEW, UNCHANGED
 from epro.store import facts
 from epro.store.crf import covariates_of, events_of
-from epro.store.database import reading
+from epro.store.database import reading, writing
 from epro.store.facts import facts_of
-from epro.store.models import AdverseEvent, CovariateValue, PatientEvent
+from epro.store.models import AdverseEvent, Audit, CovariateValue, PatientEvent
 from scheduler.tables import message
+from tests.epro.conftest import NOW, NURSE
 from tests.epro.imports.conftest import csv_of, places, said
 from tests.web.conftest import rows_of
 
@@ -208,3 +210,25 @@ def test_the_same_event_twice_names_both_rows(office):
     brought = office.send([EVENT, {**EVENT, "term": "NAUSEA", "grade": "3"}], "adverse_events")
 
     assert said(brought) == "row 3, term: Row 2 is this event already: the same patient, term and first day."
+
+
+# ---- locked data
+
+
+@pytest.mark.requirement("trust-28")
+def test_no_file_changes_locked_data_and_the_trail_says_who_tried(office, house):
+    with writing(house.engine) as connection:
+        signer = signing.Signer("Some One", NURSE)
+        signing.lock(connection, house.protocol, "UME", cut_on=date(2027, 2, 20), signer=signer, now=NOW)
+
+    tried = [
+        ([EVENT], "adverse_events"),
+        ([{"subject": "UME-001", "age": "57"}], "covariates"),
+        ([{"subject": "UME-001", "progression_on": "2027-02-20"}], "outcomes"),
+    ]
+    for rows, kind in tried:
+        assert "locked up to 2027-02-20" in said(office.send(rows, kind))
+
+    assert (office.count(AdverseEvent), office.count(CovariateValue)) == (0, 0)
+    assert office.count(Audit, Audit.action.startswith("refused, data are locked")) == 3
+    assert office.send([{**EVENT, "started_on": "2027-02-21"}], "adverse_events").kept
