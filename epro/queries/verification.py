@@ -106,9 +106,12 @@ def entries(connection: Connection) -> Iterator[tuple[str, int, str, str | None,
 
 
 def _told_changes(connection: Connection) -> Iterator[tuple[str, int, list[Any]]]:
-    """chain, seq and every change, the reason of an entry among them."""
+    """chain, seq and every change, the reason of an entry among them, in the order of time.
+
+    A row may be changed in turn by acts of two chains: by its site's, and by an amendment of the whole trial.
+    """
     changes = CHANGES[connection.dialect.name]
-    statement = f"SELECT chain, seq, id, why, {changes} FROM audit ORDER BY chain, seq"  # noqa: S608
+    statement = f"SELECT chain, seq, id, why, {changes} FROM audit ORDER BY at, chain, seq"  # noqa: S608
     for chain, seq, id_, why, changes in _stream(connection, statement):
         yield chain, seq, with_reason(id_, why, json.loads(changes))
 

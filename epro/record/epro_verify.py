@@ -225,12 +225,15 @@ class Told:
         self._rows: dict[
             tuple[str, str], dict[str, str | None]
         ] = {}  # (table, row): {column: digest}; "*" = all columns at the start
+        self._since: dict[tuple[str, str, str], str] = {}  # when each of these was told: two chains may tell of one row
         self._digests: dict[str, str] = {}
         self._values: dict[str, str | None] = {}
 
     def take(self, entry: Any) -> None:
         for table, row, column, old, new in entry[11]:
-            self._rows.setdefault((table, row), {})[column] = new
+            if entry[3] >= self._since.get((table, row, column), ""):
+                self._since[table, row, column] = entry[3]
+                self._rows.setdefault((table, row), {})[column] = new
             for digest in (old, new):
                 if digest:
                     self._digests[digest] = f"{entry[0]}, entry {entry[1]}"

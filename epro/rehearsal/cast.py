@@ -24,6 +24,7 @@ SECOND_STEPS = {identity_step.BIRTH_YEAR: "1958", identity_step.PIN: "2846"}
 DAYS_IN_HOSPITAL = (4, 12)
 WRONG_BY_DAYS = (3, 25)
 HAS_EMAIL = 0.6
+STOPS_AT = (1, 4)  # how manieth text is answered with STOP
 UNALLOCATED = 4  # numbers of nobody, for those who are entered wrongly
 OWN_NUMBERS = 45  # for patients whose number matters; the others share what is left
 
@@ -116,7 +117,7 @@ def _person(
         email=_email(protocol, chance, source),
         second_step=SECOND_STEPS.get(kind),
         first_randomised_on=_entered_wrongly(row, scenario, chance, source),
-        stops_at=chance.of("stops at", source).randint(1, 8) if stops else None,
+        stops_at=chance.of("stops at", source).randint(*STOPS_AT) if stops else None,
         starts_again=chance.hits(0.5, "starts again", source),
         is_strangers_phone=is_strangers,
         through_http=one_in is not None and chance.of("http", source).randrange(one_in) == 0,

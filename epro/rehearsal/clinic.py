@@ -22,7 +22,7 @@ from epro.store.models import Assessment
 TRIAL_OFFICE = Actor("trial.office@demo.example", "trial_office", "import")
 TABLET_AFTER = timedelta(minutes=25)
 CALL_AFTER_DAYS = 3  # the nurse calls this long after the last text
-VITAL_STATUS_DAYS = 182  # between two looks into the population register
+VITAL_STATUS_DAYS = 365  # between two looks into the population register
 CORRECTED_AFTER_DAYS = (8, 70)
 TAKEN_BACK_AFTER_DAYS = (1, 6)
 PAUSED_DAYS = (10, 40)
@@ -90,6 +90,9 @@ class Clinic:
         if chance.hits(self.stage.scenario.pauses, "pauses", person.subject):
             paused_on = on + chance.days(PAUSED_FROM_DAYS, "paused", person.subject)
             self.stage.at(self.stage.local(paused_on, 8, person.subject), partial(self._pause, person))
+        if chance.hits(self.stage.scenario.permission_ends, "permission", person.subject):
+            asked_on = on + chance.days(PAUSED_FROM_DAYS, "permission ends", person.subject)
+            self.stage.at(self.stage.local(asked_on, 9, person.subject), partial(self._end_permission, person))
         if chance.hits(self.stage.scenario.mistaken_end, "mistaken", person.subject):
             mistaken_on = on + chance.days(MISTAKEN_FROM_DAYS, "mistaken on", person.subject)
             self.stage.at(self.stage.local(mistaken_on, 10, person.subject), partial(self._bury_by_mistake, person))
@@ -121,6 +124,10 @@ class Clinic:
             until = self.stage.today(now) + self.stage.chance.days(PAUSED_DAYS, "pause", person.subject)
             self._act(pauses.pause, person, now, until=until, reason="in hospital")
             self.stage.diary.happened["texts paused"] += 1
+
+    def _end_permission(self, person: Person, now: datetime) -> None:
+        self._act(patients.allow_texts, person, now, allowed=False)
+        self.stage.diary.happened["permissions taken back"] += 1
 
     def _bury_by_mistake(self, person: Person, now: datetime) -> None:
         """A nurse records a death for the wrong patient, and some days later somebody notices."""

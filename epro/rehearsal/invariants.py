@@ -35,7 +35,8 @@ class Told:
 class Left:
     """A text that the carrier took, beside what the database says of it. None = the database does not know.
 
-    to_in_use: whether the address is the one that the patient has now. opens_at, closes_at: of her form.
+    others_failed: whether every other attempt of this text is known not to have arrived. to_in_use: whether the address
+    is the one that the patient has now. opens_at, closes_at: of her form.
     """
 
     key: str
@@ -44,6 +45,7 @@ class Left:
     quiet: QuietHours | None
     rungs: int
     claimed_at: datetime | None
+    others_failed: bool
     has_link: bool
     to_in_use: bool
     opens_at: datetime | None
@@ -193,7 +195,7 @@ def at_night(record: Record, news: News) -> Iterator[str]:
 def twice(record: Record, news: News) -> Iterator[str]:
     seen = set(record.left)
     for text in news.left:
-        if text.key in seen:
+        if text.key in seen and not text.others_failed:
             yield f"the carrier took {text.key} again"
         seen.add(text.key)
 
@@ -202,7 +204,8 @@ def more_than_the_ladder(record: Record, news: News) -> Iterator[str]:
     """A date that was corrected far may let a step go again, under another copy; a reminder asked for is her own."""
     for text in news.left:
         copy = text.key.rpartition("/")[2]
-        sent = {key for key in (*record.of_visit[text.subject, text.visit], text.key) if key.endswith(f"/{copy}")}
+        now = (other.key for other in news.left if (other.subject, other.visit) == (text.subject, text.visit))
+        sent = {key for key in (*record.of_visit[text.subject, text.visit], *now) if key.endswith(f"/{copy}")}
         steps = {key.split("/")[2] for key in sent} - {ON_REQUEST}
         if len(steps) > text.rungs:
             yield f"{text.subject} got {len(steps)} texts for {text.visit}, whose ladder has {text.rungs} steps"

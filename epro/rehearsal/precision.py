@@ -1,7 +1,7 @@
 """How precisely, and with which power, would the trial answer its main questions, as it was rehearsed?
 
 The rehearsed trial is exported and analysed like any other; the effect that the scenario holds comes from many more
-invented patients. Power is that of a two-sided test at 5 %: for survival the share of a thousand replicates that find
+invented patients. Power is that of a two-sided test at 5 %: for survival the share of four hundred replicates that find
 a difference, else from the standard error that was found and the effect that is true.
 """
 
@@ -31,7 +31,7 @@ from epro.house import House
 from epro.queries.export import export
 from epro.rehearsal.rehearsing import Asked
 
-REPLICATES = 1000
+REPLICATES = 400
 PATIENTS = 3000  # in whom the true difference of a score is looked up
 Z = NormalDist().inv_cdf(0.975)
 SURVIVAL, SCORE = "cox", "mmrm"

@@ -28,14 +28,14 @@ from epro.rehearsal.reckoning import (
 )
 from epro.rehearsal.rehearsing import Asked, player_of
 from epro.rehearsal.watching import Breach, Watching
-from epro.rehearsal.whole import AS_A_WHOLE
+from epro.rehearsal.whole import AS_A_WHOLE, CHAIN, RECORD
 from epro.store.database import reading
 
 DAYS_A_MONTH = 30.4375
 
 
 @dataclass(frozen=True)
-class Rule:
+class Held:
     """An invariant, and how often it was broken."""
 
     name: str
@@ -60,7 +60,7 @@ class Rehearsed:
     happened: Mapping[str, int]
     precision: list[Precision]
     advice: list[Advice]
-    rules: list[Rule]
+    rules: list[Held]
     breaches: list[Breach]
     patients: list[PatientPage]
 
@@ -129,6 +129,7 @@ def as_asked(asked: Asked) -> dict[str, Any]:
     }
 
 
-def _rules(breaches: list[Breach]) -> list[Rule]:
-    told = [(one.name, one.story) for one in AT_EVERY_STEP] + [(one.name, one.story) for one in AS_A_WHOLE]
-    return [Rule(name, story, sum(found.invariant == name for found in breaches)) for name, story in told]
+def _rules(breaches: list[Breach]) -> list[Held]:
+    steps = [(one.name, one.story) for one in AT_EVERY_STEP]
+    told = [*steps, *((one.name, one.story) for one in (*AS_A_WHOLE, CHAIN, RECORD))]
+    return [Held(name, story, sum(found.invariant == name for found in breaches)) for name, story in told]

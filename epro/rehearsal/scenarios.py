@@ -40,6 +40,7 @@ class Scenario:
     reported_after_days: Mapping[str, tuple[int, int]] = field(default_factory=lambda: USUAL)
     corrected_date: float = 0.03  # of patients: the day of randomisation was entered wrongly
     mistaken_end: float = 0.005  # of patients: recorded as dead by mistake, and taken back
+    permission_ends: float = 0.01  # of patients: take back that they may be texted
     pauses: float = 0.05  # of patients: in hospital for a while
 
     service_outages: int = 1

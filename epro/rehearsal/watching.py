@@ -16,14 +16,16 @@ from sqlalchemy import Connection, Engine, func, select
 from epro.rehearsal.carrier import Handed, RehearsalCarrier
 from epro.rehearsal.invariants import Invariant, Left, News, Record, Saved, Told, breaches
 from epro.rehearsal.stage import Kept, Stage
-from epro.rehearsal.whole import Whole, WholeInvariant, whole_breaches
+from epro.rehearsal.whole import CHAIN, RECORD, Rule, Whole, record_does_not_verify, whole_breaches
 from epro.store import facts
+from epro.store.audit import GENESIS, hash_of
 from epro.store.database import reading
-from epro.store.models import Answer, Assessment, Contact, Form, Link, PatientEvent
+from epro.store.models import Answer, Assessment, Audit, Contact, Form, Link, PatientEvent
 from epro.versions import Version, versions_of
 from scheduler.tables import attempt, message
 
-WHOLE_EVERY = timedelta(days=120)  # of rehearsed time
+WHOLE_EVERY, CHAIN_EVERY = timedelta(days=240), timedelta(days=30)  # of rehearsed time
+NOT_ARRIVED = ("undelivered", "refused", "not_sent")
 MOST_BREACHES = 200
 
 
@@ -50,13 +52,18 @@ class Watching:
     _heard: int = 0  # events of patients
     _told: int = 0  # answers of the diary
     _whole_at: datetime | None = None
+    _chain_at: datetime | None = None
+    _heads: dict[str, tuple[int, str]] = field(default_factory=dict)  # chain → the last entry seen, and its hash
 
     def look(self, now: datetime) -> None:
         """Judge what this step brought; now and then, everything."""
         with reading(self.engine) as connection:
             news = self._news(connection, now)
             self._note(now, breaches(self.record, news))
-            self._whole_at = self._whole_at or now
+            self._whole_at, self._chain_at = self._whole_at or now, self._chain_at or now
+            if now - self._chain_at >= CHAIN_EVERY:
+                self._chain_at = now
+                self._note(now, ((CHAIN, fault) for fault in self._new_entries(connection)))
             if now - self._whole_at >= WHOLE_EVERY:
                 self._whole_at = now
                 self._look_at_everything(connection, now)
@@ -64,12 +71,24 @@ class Watching:
     def look_at_the_end(self, now: datetime) -> None:
         with reading(self.engine) as connection:
             self._look_at_everything(connection, now)
+            self._note(now, ((RECORD, fault) for fault in record_does_not_verify(connection, self.stage.house)))
+
+    def _new_entries(self, connection: Connection) -> Iterator[str]:
+        """Whether each entry that came since follows the one before."""
+        for chain in connection.execute(select(Audit.chain).distinct()).scalars().all():
+            seq, head = self._heads.get(chain, (0, GENESIS))
+            here = select(Audit.__table__).where(Audit.chain == chain, Audit.seq > seq).order_by(Audit.seq)
+            for row in connection.execute(here).mappings():
+                if row["seq"] != seq + 1 or row["previous"] != head or hash_of(row) != row["hash"]:
+                    yield f"{chain}, entry {row['seq']}: it does not follow the one before"
+                seq, head = row["seq"], row["hash"]
+            self._heads[chain] = (seq, head)
 
     def _look_at_everything(self, connection: Connection, now: datetime) -> None:
         whole = Whole(connection, self.stage.house, self.carrier, self.stage.diary, now)
         self._note(now, whole_breaches(whole))
 
-    def _note(self, now: datetime, found: Iterable[tuple[Invariant | WholeInvariant, str]]) -> None:
+    def _note(self, now: datetime, found: Iterable[tuple[Invariant | Rule, str]]) -> None:
         for invariant, sentence in found:
             if len(self.breaches) < MOST_BREACHES:
                 self.breaches.append(Breach(invariant.name, invariant.story, now, sentence))
@@ -107,7 +126,7 @@ class Watching:
         if row is None:
             trial = self.stage.house.protocol.trial
             unknown = f"?/?/?/{handed.channel}/1"
-            return Left(unknown, handed.at, trial.zone, None, 0, None, False, False, None, None, None)
+            return Left(unknown, handed.at, trial.zone, None, 0, None, False, False, False, None, None, None)
         digests = self.stage.house.cipher.digests(handed.to)
         return Left(
             key=row.key,
@@ -116,6 +135,7 @@ class Watching:
             quiet=None if row.quiet_from is None else (row.quiet_from, row.quiet_until),
             rungs=len(versions[row.schedule_version].schedule.ladder.steps),
             claimed_at=row.claimed_at,
+            others_failed=_others_failed(connection, row.id, handed.attempt),
             has_link=_has_link(connection, row.key),
             to_in_use=_addresses(connection, row.subject, handed.channel) & set(digests) != set(),
             opens_at=row.opens_at,
@@ -125,7 +145,9 @@ class Watching:
 
 
 def _of_attempts(tokens: Sequence[str]) -> Any:
-    columns = [message.c[name] for name in ("key", "subject", "zone", "quiet_from", "quiet_until", "schedule_version")]
+    columns = [
+        message.c[name] for name in ("id", "key", "subject", "zone", "quiet_from", "quiet_until", "schedule_version")
+    ]
     window = (Assessment.opens_at, Assessment.closes_at, Assessment.completed_at)
     here = (Assessment.subject == message.c.subject) & (Assessment.visit == message.c.visit)
     return (
@@ -134,6 +156,11 @@ def _of_attempts(tokens: Sequence[str]) -> Any:
         .outerjoin(Assessment, here)
         .where(attempt.c.token.in_(tokens))
     )
+
+
+def _others_failed(connection: Connection, text: int, token: str) -> bool:
+    others = select(attempt.c.outcome).where(attempt.c.message == text, attempt.c.token != token)
+    return all(outcome in NOT_ARRIVED for outcome in connection.execute(others).scalars())
 
 
 def _has_link(connection: Connection, key: str) -> bool:
