@@ -259,7 +259,7 @@ def has_ended() -> ColumnElement[bool]:
     return exists().where(*ends, ~undone)
 
 
-def those_ended() -> Select[tuple[str]]:
+def those_ended() -> Select[str]:
     """The same as a list of patients, for statements about all of them."""
     undone = select(PatientEvent.corrects).where(PatientEvent.kind == UNDONE, PatientEvent.corrects.is_not(None))
     ends = (PatientEvent.kind.in_((DEATH, WITHDRAWAL)), PatientEvent.id.not_in(undone))

@@ -11,15 +11,19 @@ from epro.queries.monitoring import completion
 from epro.rehearsal.case_report_forms import bring_in_case_report_forms
 from epro.rehearsal.rehearsing import Asked, player_of
 from epro.store.database import reading
+from scheduler.carriers.console import Console
 from tests.epro.conftest import NOW
+from tests.queries.conftest import Course
+from tests.scans import TOKEN, secrets_in
 
 START = NOW - timedelta(days=400)
 
 
 @pytest.fixture
-def played(house):
-    """A dozen patients over a year, all of them randomised."""
-    player = player_of(house, Asked(12, seed=3, first_day=START.date(), accrual_months=3, one_in=None), until=NOW)
+def played(house, tmp_path):
+    """A dozen patients over a year, all of them randomised; their texts lie in `outbox`."""
+    asked = Asked(12, seed=3, first_day=START.date(), accrual_months=3, one_in=None)
+    player = player_of(house, asked, outbox=lambda clock: Console(tmp_path / "outbox", clock), until=NOW)
     player.play(lambda done, total: None)
     player.close()
     return player
@@ -58,10 +62,25 @@ def test_the_trial_offices_files_reach_the_analyst(house, played, tmp_path):
 
 @pytest.mark.requirement("trust-39", "abuse-22")
 def test_an_exported_folder_holds_no_contact_data(house, desk, tmp_path):
-    desk.enrol(phone="070-174 06 05")
+    desk.enrol(phone="070-174 06 05", email="her.own@example.org")
+    Course(house).answer("UME-001", "BL", NOW)
 
     export(house, tmp_path / "trial-folder", now=NOW)
 
-    for file in (tmp_path / "trial-folder").rglob("*"):
-        if file.is_file():
-            assert b"1740605" not in file.read_bytes().replace(b"-", b"").replace(b" ", b"")
+    files = [file for file in (tmp_path / "trial-folder").rglob("*") if file.is_file()]
+    assert "UME-001" in (tmp_path / "trial-folder" / "answers.csv").read_text(encoding="utf-8")
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert secrets_in(text) == [], file.name
+        assert "1740605" not in text.replace("-", "").replace(" ", "")
+        assert "her.own" not in text
+
+
+@pytest.mark.requirement("trust-40", "abuse-22")
+def test_no_text_that_left_holds_a_number_or_a_personal_identity_number(played, tmp_path):
+    """Of all that is secret a text holds its link alone."""
+    bodies = [file.read_text(encoding="utf-8").partition("\n\n")[2] for file in (tmp_path / "outbox").iterdir()]
+
+    assert len(bodies) > 50
+    for body in bodies:
+        assert secrets_in(body) == TOKEN.findall(body)

@@ -1,6 +1,8 @@
 """The trail: in the same transaction as the change, chained, and never without it."""
 
 import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
@@ -79,6 +81,23 @@ def test_each_entry_seals_the_one_before_it(house, desk):
         assert row.previous == previous
         assert row.hash == hash_of(row._mapping)
         previous = row.hash
+
+
+def test_eight_writers_at_once_are_each_kept_and_the_chain_is_unbroken(house):
+    def write(writer):
+        for n in range(20):
+            with (
+                writing(house.engine) as connection,
+                entry(connection, chain="UME", action=f"written by {writer}", by=NURSE, at=NOW) as opened,
+            ):
+                opened.note("sheet", str(writer), "line", n)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))  # a refused one would raise
+
+    rows = trail(house)
+    assert [row.seq for row in rows] == list(range(1, 161))
+    assert Counter(row.action for row in rows) == {f"written by {writer}": 20 for writer in range(8)}
 
 
 def test_a_change_without_its_entry_cannot_be_committed(house, desk):

@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 
 from tests.faults.place import Verdict, place
-from tests.faults.places import crashing_server, database
-from tests.faults.scenes import f1, f6, f9, f10
+from tests.faults.places import crashing_server, database, full_disk
+from tests.faults.scenes import f1, f6, f7, f9, f10
 
-TIMES = {"f1": 200, "f6": 20, "f9": 100, "f10": 1}
+TIMES = {"f1": 200, "f6": 20, "f7": 1, "f9": 100, "f10": 1}
 OF_TEXTS = {  # fault: the tests in which senders, carrier, database and clock fail
     "f2": ["test_fire.py::test_killed_at_two_hundred_random_moments_every_text_is_accepted_once"],
     "f3": ["test_fire.py::test_killed_fifty_times_at_each_point_every_text_is_accepted_once"],
@@ -31,6 +31,9 @@ def run(fault: str, kind: str, times: int) -> Verdict:
     if fault == "f6":
         with crashing_server() as (url, pg_ctl), tempfile.TemporaryDirectory() as home:
             return f6(place(url, Path(home)), times, lambda: pg_ctl("restart -m immediate"))
+    if fault == "f7":
+        with full_disk(kind) as (url, disk), tempfile.TemporaryDirectory() as home:
+            return f7(place(url, Path(home), count=1), disk)
     with database(kind) as (url, home):
         if fault == "f10":
             found, untold = f10(place(url, home, count=50))
@@ -52,7 +55,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("fault", choices=sorted({*TIMES, *OF_TEXTS}, key=lambda fault: int(fault[1:])))
     parser.add_argument("--times", type=int, help="how often; unless given, as the trial plan asks")
-    parser.add_argument("--on", choices=["sqlite", "postgresql"], action="append", help="f6 is PostgreSQL's alone")
+    said = "f6 is PostgreSQL's alone; f7 mounts a disk of its own, as root alone may"
+    parser.add_argument("--on", choices=["sqlite", "postgresql"], action="append", help=said)
     asked = parser.parse_args()
     texts_failed = of_texts(asked.fault, asked.on or []) if asked.fault in OF_TEXTS else 0
     if asked.fault not in TIMES:

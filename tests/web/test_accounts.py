@@ -1,6 +1,7 @@
 """Signing in and out, and who may do what at the desk."""
 
 import hashlib
+import re
 import zipfile
 from io import BytesIO
 from urllib.parse import urljoin, urlsplit
@@ -104,6 +105,28 @@ def test_a_nurse_of_one_site_finds_no_patient_of_another(app, house, desk):
     assert "GBG-001" not in umea.open("/desk").html
     assert umea.open("/desk?site=GBG").status == 404
     assert "GBG-001" not in umea.press(umea.open("/desk"), "/desk/patients/search", subject="001").html
+
+
+@pytest.mark.requirement("trust-20", "abuse-10")
+def test_no_page_of_a_nurse_is_another_when_another_site_has_a_patient(app, house, desk):
+    """Not a count, a choice, an order or a word tells that the other patient exists."""
+    desk.enrol("UME-001")
+    umea = Staff(app, house, sites=["UME"])
+    paths = [address(app, rule) for method, rule in desk_routes(app) if method == "GET" and rule.endpoint not in KEPT]
+    asked = [path.replace("UME-001", subject) for path in paths for subject in ("UME-001", "GBG-001", "GBG-404")]
+
+    def seen():
+        pages = {path: umea.client.get(path) for path in asked}
+        return {path: (page.status_code, ONCE.sub("", page.text)) for path, page in pages.items()}
+
+    before = seen()
+    desk.enrol("GBG-001", phone="070-174 06 06")
+
+    assert {path for path, page in seen().items() if page != before[path]} == set()
+
+
+KEPT = {"desk.trail", "desk.looks", "desk.trail_as_csv", "desk.trail_as_json"}  # which tell of each look itself
+ONCE = re.compile(r'value="[^"]{60,}"|nonce="[^"]+"|ticket="[^"]+"')  # tokens that each page has of its own
 
 
 @pytest.mark.requirement("abuse-10")

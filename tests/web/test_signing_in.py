@@ -10,7 +10,7 @@ import pytest
 from passlib.context import CryptContext
 from sqlalchemy import func, select
 
-from epro.acts import passwords, sessions, tries, users
+from epro.acts import guessing, passwords, sessions, users
 from epro.store.database import reading, writing
 from epro.store.models import Audit, StaffDraft, StaffSession, StaffTry, User
 from epro.web.app import create_app
@@ -244,7 +244,7 @@ def test_the_delay_grows_and_never_beyond_a_quarter_of_an_hour(app, nurse, clock
             clock.wait(minutes=waits[-1], seconds=1)
 
     assert waits == [1, 2, 4, 8][: len(waits)]
-    assert tries.delay(50) == timedelta(minutes=15)
+    assert guessing.delay(50) == timedelta(minutes=15)
 
 
 @pytest.mark.requirement("trust-24")
