@@ -81,7 +81,7 @@ def _submitted(connection: Connection, since: datetime) -> dict[tuple[str, str, 
         select(func.max(Answer.id))
         .join(Form, Form.id == Answer.form)
         .join(Assessment, Assessment.id == Form.assessment)
-        .where(Assessment.completed_at.is_not(None), Answer.received_at > since)
+        .where(Assessment.completed_at > since, Answer.received_at > since)
         .group_by(Answer.form, Answer.item)
     )
     rows = connection.execute(

@@ -88,9 +88,11 @@ def replan_all(
         progress(done, len(subjects))
 
 
-def differing(connection: Connection, protocol: Protocol, now: datetime) -> list[str]:
-    """The patients whose texts or windows are not what follows from the facts; there should be none."""
-    subjects = every_subject(connection)
+def differing(
+    connection: Connection, protocol: Protocol, now: datetime, subjects: Sequence[str] | None = None
+) -> list[str]:
+    """Which of these patients (None = all) have texts or windows that do not follow from the facts; none should."""
+    subjects = every_subject(connection) if subjects is None else subjects
     versions = versions_of(connection) if subjects else ()
     found: list[str] = []
     for some in in_turn(subjects):

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Subquery, and_, func, or_, select
 
 from epro.protocol import RANDOMISATION, Protocol
 from epro.queries.answered import has_an_answer
@@ -89,12 +89,12 @@ def completion(
     visit: str | None = None,
 ) -> Completion:
     """The table for these sites (None = all) and one visit or every one, in one statement."""
+    ended, randomised = facts.those_ended().subquery(), _with(RANDOMISATION)
     has_closed = Assessment.closes_at <= now
-    is_over = or_(Assessment.completed_at.is_not(None), has_closed, facts.has_ended())
+    is_over = or_(Assessment.completed_at.is_not(None), has_closed, ended.c.subject.is_not(None))
     before_system = and_(
         Assessment.completed_at.is_(None), Assessment.started_at.is_(None), Assessment.closes_at <= Patient.enrolled_at
     )
-    randomised = exists().where(PatientEvent.subject == Patient.subject, PatientEvent.kind == RANDOMISATION)
     here: list[ColumnElement[bool]] = []
     here += [] if sites is None else [Patient.site.in_(sites)]
     here += [] if visit is None else [Assessment.visit == visit]
@@ -105,10 +105,12 @@ def completion(
             Assessment.reason,
             and_(Assessment.expected.is_(True), is_over).label("expected"),
             Assessment.completed_at.is_not(None).label("complete"),
-            has_an_answer().label("received"),
-            and_(randomised, or_(has_closed, Assessment.completed_at.is_not(None))).label("due"),
+            and_(Assessment.started_at.is_not(None), has_an_answer()).label("received"),
+            and_(randomised.c.subject.is_not(None), or_(has_closed, Assessment.completed_at.is_not(None))).label("due"),
         )
         .join(Patient, Patient.subject == Assessment.subject)
+        .outerjoin(ended, ended.c.subject == Assessment.subject)
+        .outerjoin(randomised, randomised.c.subject == Assessment.subject)
         .where(or_(is_over, has_closed), ~before_system, Assessment.opens_at < Assessment.closes_at, *here)
         .subquery()
     )
@@ -135,6 +137,11 @@ def completion(
     shown = tuple(site for site in protocol.sites if sites is None or site in sites)
     visits = tuple(protocol.visits) if visit is None else (visit,)
     return Completion(visits, shown, cells, {reason: n for reason, n in missing.items() if n})
+
+
+def _with(kind: str) -> Subquery:
+    """The patients to whom this happened: joined once, where a condition would be asked for every form."""
+    return select(PatientEvent.subject).where(PatientEvent.kind == kind).distinct().subquery()
 
 
 def _sum(counts: Iterable[Count]) -> Count:

@@ -16,7 +16,16 @@ from sqlalchemy import Connection, Engine, func, select
 from epro.rehearsal.carrier import Handed, RehearsalCarrier
 from epro.rehearsal.invariants import Invariant, Left, News, Record, Saved, Told, breaches
 from epro.rehearsal.stage import Kept, Stage
-from epro.rehearsal.whole import CHAIN, RECORD, Rule, Whole, record_does_not_verify, whole_breaches
+from epro.rehearsal.whole import (
+    CHAIN,
+    PLAN,
+    RECORD,
+    Rule,
+    Whole,
+    plan_is_not_the_ledger,
+    record_does_not_verify,
+    whole_breaches,
+)
 from epro.store import facts
 from epro.store.audit import GENESIS, hash_of
 from epro.store.database import reading
@@ -25,7 +34,7 @@ from epro.versions import Version, versions_of
 from scheduler.tables import attempt, message
 
 WHOLE_EVERY, CHAIN_EVERY = timedelta(days=240), timedelta(days=30)  # of rehearsed time
-NOT_ARRIVED = ("undelivered", "refused", "not_sent")
+NOT_ARRIVED = "undelivered"
 MOST_BREACHES = 200
 
 
@@ -60,6 +69,7 @@ class Watching:
         with reading(self.engine) as connection:
             news = self._news(connection, now)
             self._note(now, breaches(self.record, news))
+            self._note(now, ((PLAN, fault) for fault in self._plans_that_differ(connection, news, now)))
             self._whole_at, self._chain_at = self._whole_at or now, self._chain_at or now
             if now - self._chain_at >= CHAIN_EVERY:
                 self._chain_at = now
@@ -72,6 +82,12 @@ class Watching:
         with reading(self.engine) as connection:
             self._look_at_everything(connection, now)
             self._note(now, ((RECORD, fault) for fault in record_does_not_verify(connection, self.stage.house)))
+
+    def _plans_that_differ(self, connection: Connection, news: News, now: datetime) -> Iterator[str]:
+        """Of the patients of whom something was made known in this step."""
+        touched = sorted({one.subject for one in news.told})
+        if touched:
+            yield from plan_is_not_the_ledger(connection, self.stage.house, now, touched)
 
     def _new_entries(self, connection: Connection) -> Iterator[str]:
         """Whether each entry that came since follows the one before."""
@@ -135,13 +151,19 @@ class Watching:
             quiet=None if row.quiet_from is None else (row.quiet_from, row.quiet_until),
             rungs=len(versions[row.schedule_version].schedule.ladder.steps),
             claimed_at=row.claimed_at,
-            others_failed=_others_failed(connection, row.id, handed.attempt),
+            others_failed=self._others_failed(connection, row.id, handed.attempt),
             has_link=_has_link(connection, row.key),
             to_in_use=_addresses(connection, row.subject, handed.channel) & set(digests) != set(),
             opens_at=row.opens_at,
             closes_at=row.closes_at,
             completed_at=row.completed_at,
         )
+
+    def _others_failed(self, connection: Connection, text: int, token: str) -> bool:
+        """Whether each earlier attempt that the carrier took is known not to have arrived."""
+        others = select(attempt.c.token, attempt.c.outcome).where(attempt.c.message == text, attempt.c.token != token)
+        taken = (row for row in connection.execute(others) if row.token in self.carrier.taken)
+        return all(row.outcome == NOT_ARRIVED for row in taken)
 
 
 def _of_attempts(tokens: Sequence[str]) -> Any:
@@ -156,11 +178,6 @@ def _of_attempts(tokens: Sequence[str]) -> Any:
         .outerjoin(Assessment, here)
         .where(attempt.c.token.in_(tokens))
     )
-
-
-def _others_failed(connection: Connection, text: int, token: str) -> bool:
-    others = select(attempt.c.outcome).where(attempt.c.message == text, attempt.c.token != token)
-    return all(outcome in NOT_ARRIVED for outcome in connection.execute(others).scalars())
 
 
 def _has_link(connection: Connection, key: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -56,6 +56,10 @@ class WholeInvariant(Rule):
     check: Check = field(repr=False)
 
 
+PLAN = Rule(
+    "The plan made anew is the ledger",
+    "Re-evaluation did not repair what was queued; weekly events vanished for some patients.",
+)
 CHAIN = Rule(
     "Each entry of the record follows the one before",
     "Eight writers at once: of 1,200 entries 952 did not follow; a tail that was cut off was not missed.",
@@ -66,8 +70,11 @@ RECORD = Rule(
 )
 
 
-def plan_is_not_the_ledger(whole: Whole) -> Iterator[str]:
-    for subject in differing(whole.connection, whole.house.protocol, whole.now):
+def plan_is_not_the_ledger(
+    connection: Connection, house: House, now: datetime, subjects: Sequence[str] | None = None
+) -> Iterator[str]:
+    """subjects: whose plans are made anew; None = everybody's."""
+    for subject in differing(connection, house.protocol, now, subjects):
         yield f"the plan of {subject} made anew is not what is written"
 
 
@@ -168,9 +175,9 @@ def waiting_after_the_end(whole: Whole) -> Iterator[str]:
 
 AS_A_WHOLE: tuple[WholeInvariant, ...] = (
     WholeInvariant(
-        "The plan made anew is the ledger",
-        "Re-evaluation did not repair what was queued; weekly events vanished for some patients.",
-        plan_is_not_the_ledger,
+        PLAN.name,
+        PLAN.story,
+        lambda whole: plan_is_not_the_ledger(whole.connection, whole.house, whole.now),
     ),
     WholeInvariant(
         "The carrier and the ledger tell the same",

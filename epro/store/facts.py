@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from epro.store.models import Assessment, Contact, Patient, PatientEvent
@@ -257,6 +257,13 @@ def has_ended() -> ColumnElement[bool]:
     undone = exists().where(undoing.corrects == PatientEvent.id, undoing.kind == UNDONE)
     ends = (PatientEvent.subject == Patient.subject, PatientEvent.kind.in_((DEATH, WITHDRAWAL)))
     return exists().where(*ends, ~undone)
+
+
+def those_ended() -> Select[str]:
+    """The same as a list of patients, for statements about all of them."""
+    undone = select(PatientEvent.corrects).where(PatientEvent.kind == UNDONE, PatientEvent.corrects.is_not(None))
+    ends = (PatientEvent.kind.in_((DEATH, WITHDRAWAL)), PatientEvent.id.not_in(undone))
+    return select(PatientEvent.subject).where(*ends).distinct()
 
 
 def lock(connection: Connection, *subjects: str) -> None:

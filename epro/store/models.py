@@ -240,7 +240,7 @@ class Form(Base):
     wording_edition: Mapped[int]
     wording_sha256: Mapped[str]
     language: Mapped[str]
-    mode: Mapped[str]  # self | self_helped | proxy | not_said | tablet
+    mode: Mapped[str]  # self | self_helped | proxy | not_said | tablet | phone | paper
     entry: Mapped[Entry]
 
 

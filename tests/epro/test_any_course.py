@@ -42,7 +42,7 @@ from epro.store.database import open_engine, reading, writing
 from epro.store.migrating import TABLES
 from epro.versions import BY_AMENDMENT
 from scheduler import ledger
-from scheduler.ports import Receipt
+from scheduler.ports import Receipt, Received
 from tests import databases
 from tests.epro.conftest import NURSE, schema
 from tests.epro.rehearsed import write_small_trial
@@ -90,6 +90,7 @@ class Course(RuleBasedStateMachine):
         self.enrolled: list[str] = []
         self.unreported: list[str] = []
         self.backup = None
+        self.written: list[Received] = []
         self.said = 0
 
     def teardown(self):
@@ -165,6 +166,7 @@ class Course(RuleBasedStateMachine):
             self.carrier.blocked.add(number)
         if body == "START":
             self.carrier.blocked.discard(number)
+        self.written.append(Received(ref, self.clock.at, number, body))
         self._try(lambda: self.door.reply(number, body, ref, self.clock.at))
 
     @precondition(lambda self: self.unreported)
@@ -232,12 +234,16 @@ class Course(RuleBasedStateMachine):
         listed = self.carrier.sent_since(at - CLOCKS_DIFFER_BY)
         protocol, cipher = house.protocol, house.cipher
         with writing(self.engine) as connection:
-            settled = settle(connection, protocol, cipher, listed, by=NURSE, now=self.clock.at)
+            settled = settle(connection, protocol, cipher, listed, self._received(at), by=NURSE, now=self.clock.at)
         self.stage.diary.unplaced |= set(settled.unplaced)
         with writing(self.engine) as connection:
             if unsettled(connection) is not None:
                 asked = {"could_tell": True, "reason": "looked into", "by": NURSE, "now": self.clock.at}
                 release(connection, protocol, **asked)
+
+    def _received(self, since):
+        """What patients wrote, of which the backup knows nothing."""
+        return [one for one in self.written if one.at >= since - CLOCKS_DIFFER_BY]
 
     def _weather(self, *outages):
         self.weather = Weather(outages)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -17,6 +17,8 @@ RULES = ["wcag2a", "wcag2aa", "wcag2aaa", "wcag21a", "wcag21aa", "wcag22aa", "be
 RULES_OF_COLOUR = ["color-contrast", "color-contrast-enhanced"]
 SMALLEST_TARGET_PX = 44
 TWICE_AS_LARGE = "237.5%"  # of the browser's 16 px; ours are 19
+
+expect.set_options(timeout=60_000)  # of waiting for a state, on a machine with other things to do
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed on this machine")
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 from werkzeug.serving import make_server
 
-from epro.acts import cards
+from epro.acts import cards, first_texts
 from epro.store.database import writing
 from epro.web.app import create_app
 from tests.epro.conftest import NOW, NURSE
@@ -89,4 +89,19 @@ def test_whoever_is_not_meant_is_thanked_on_a_page_for_everybody(browser, served
         page.get_by_role("link", name="Is this not for you?").click()
         page.locator("main button").nth(nth).click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Thank you for telling us")
+        hold_to_the_rules(page, SIZES)
+
+
+def test_what_the_link_in_a_test_text_leads_to_is_for_everybody(browser, served):
+    house, address = served
+    enrol(house, second_step="7294")
+    with writing(house.engine) as connection:
+        _, letter = first_texts.begin(
+            connection, house.protocol, house.cipher, "UME-001", address=address, by=NURSE, now=NOW
+        )
+    with phone(browser) as page:
+        page.goto(next(word for word in letter.body.split() if word.startswith(address)))
+        hold_to_the_rules(page, SIZES)
+        page.locator(".primary").click()
+        expect(page.locator(".tick")).to_be_visible()
         hold_to_the_rules(page, SIZES)

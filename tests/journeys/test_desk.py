@@ -115,7 +115,7 @@ def test_the_worklist_shows_whom_to_call_and_leads_there(nurse, service):
     nurse.goto(f"{service.address}/desk")
     hold(nurse)
 
-    nurse.get_by_role("row").filter(has_text="UME-052").first.get_by_role("link", name="UME-052").click()
+    nurse.get_by_role("row").filter(has_text="UME-052").first.get_by_role("link", name="UME-052", exact=True).click()
 
     expect(nurse.get_by_role("heading", level=1)).to_have_text("UME-052")
     hold(nurse)

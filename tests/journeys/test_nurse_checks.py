@@ -49,7 +49,7 @@ def test_filters_and_sorted_columns_change_the_rows_in_place_and_their_address_o
     nurse.keyboard.press("Enter")
     header = nurse.get_by_role("columnheader", name="Patient")
     expect(header).to_have_attribute("aria-sort", "ascending")
-    nurse.get_by_role("link", name="Patient", exact=True).click()
+    header.get_by_role("link").click()
     expect(header).to_have_attribute("aria-sort", "descending")
     assert nurse.evaluate("window.sameDocument")
 

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = 'b5d513992a26'
+revision = '1ee3cabf5ef8'
 down_revision = None
 branch_labels = None
 depends_on = None
