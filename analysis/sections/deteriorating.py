@@ -17,6 +17,7 @@ from analysis.sections.surviving import NOBODY, time_to_event
 from analysis.tables import Row, Table
 
 Parts = list[Cell | Table | Figure]
+HAD = {deterioration.WORSENING: "Deteriorated", deterioration.DEATH: "Died before deterioration"}
 
 
 def time_to_deterioration(material: Material, id: str, estimand: Estimand) -> Parts:
@@ -85,7 +86,7 @@ def _competing(material: Material, id: str, estimand: Estimand, patients: pd.Dat
                 found,
                 arms,
                 cause,
-                ylabel=f"Had {cause}",
+                ylabel=HAD[cause],
                 caption=caption,
                 months=months,
                 verb=f'shows("{id}").figures["{name}"]',
