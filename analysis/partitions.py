@@ -17,10 +17,11 @@ def is_partitioned(data: Any) -> bool:
     return type(data).__module__.partition(".")[0] == "dask"
 
 
-def of_partitions(work: Callable[..., Part], *columns: Any) -> list[Part]:
-    """What `work` makes of each partition that has rows; columns: Dask frames or series cut alike, None stays None.
+def of_partitions(work: Callable[..., Part | None], *columns: Any) -> list[Part]:
+    """What `work` makes of each partition that has rows, but for None.
 
-    Where it is done is Dask's affair: on the cluster of the present client, or in threads of this process.
+    columns: Dask frames or series that are cut alike; None stays None. Where the work is done is Dask's affair: on the
+    cluster of the present client, or in threads of this process.
     Raises BadInput, and what `work` raises; a BadInput says from which partition it comes.
     """
     given = [column for column in columns if column is not None]

@@ -7,7 +7,7 @@ folder from elsewhere needs the required columns and analysis.toml alone. No con
 
 import shutil
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,6 +23,7 @@ from analysis.declared import ANSWER_STATES, FORM_STATES, INSTRUMENTS, OPTIONAL,
 from analysis.manifest import MANIFEST, altered, digest_of_all, read_manifest, write_manifest
 from analysis.oddities import Oddity, oddities
 from analysis.plan import TrialPlan, as_toml, impossible
+from questionnaires.cells import inert, plain, write_csv
 from questionnaires.definition import Instrument
 
 KINDS = (".csv", ".parquet")
@@ -165,8 +166,9 @@ def write_trial(
     for name, table in given.items():
         if table is not None:
             text = as_text(table, columns_of(name, plan)).sort_values(_order(name), ignore_index=True, kind="stable")
-            text.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8", lineterminator="\n")
-            rows[f"{name}.csv"] = len(text)
+            safe = _in_texts(inert, text, name, plan)
+            with open(folder / f"{name}.csv", "w", encoding="utf-8", newline="") as written:
+                rows[f"{name}.csv"] = write_csv(written, safe.columns, safe.itertuples(index=False))
     write_manifest(
         folder,
         trial=plan.trial.code,
@@ -196,7 +198,8 @@ def _read(folder: Path, name: str, plan: TrialPlan) -> tuple[pd.DataFrame | None
     columns = columns_of(name, plan)
     try:
         if file.suffix == ".csv":
-            raw = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            read = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            raw = _in_texts(plain, read, name, plan)
         else:
             table = pd.read_parquet(file)
             raw = as_text(table, columns)[list(table.columns)]
@@ -204,6 +207,12 @@ def _read(folder: Path, name: str, plan: TrialPlan) -> tuple[pd.DataFrame | None
         cure = "Save it as CSV in UTF-8 with the columns in its first row, or as Parquet."
         return None, [Fault(file.name, (), None, "this is no table", cure)]
     return typed(raw, columns, file.name)
+
+
+def _in_texts(do: Callable[[object], object], table: pd.DataFrame, name: str, plan: TrialPlan) -> pd.DataFrame:
+    """A table with something done to each cell of its columns of text; numbers and days are as they are."""
+    texts = [column.name for column in columns_of(name, plan) if column.kind == "text" and column.name in table]
+    return table.assign(**{each: table[each].map(do) for each in texts})
 
 
 def _plan(folder: Path) -> TrialPlan:

@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-COMMON = {"__init__", "__main__", "measuring", "crowd", "register"}
+COMMON = {"__init__", "__main__", "crowd", "measuring", "register", "wards"}
 
 if __name__ == "__main__":
     for file in sorted(Path(__file__).parent.glob("*.py")):

@@ -31,7 +31,7 @@ from epro.store.models import Link
 from scheduler.tables import message
 from tests import databases
 
-PATIENTS, ENROLLED, FILLERS, CLOCKS, FORMS, WEEK_DAYS = 100_000, 2_000, 2, 4, 50, 7
+PATIENTS, ENROLLED, FILLERS, CLOCKS, FORMS, WEEK_DAYS = 100_000, 2_000, 2, 4, 20, 7
 KILOBYTE, GIGABYTE = 1e3, 1e9
 
 
@@ -75,6 +75,10 @@ def copied(engine: Engine, times: int) -> Iterator[Figure]:
     how = f"copied in {time.perf_counter() - began:.0f} s; " + ", ".join(f"{name} {n}" for name, n in rows.items())
     yield Figure("scale.patients", rows["patient"], "rows", "none", None, None, how)
     yield Figure("scale.texts_planned", rows["message"], "rows", "none", None, None, how)
+    with engine.connect() as connection:
+        size = connection.execute(text("SELECT pg_total_relation_size('message')")).scalar_one()
+    each = round(size / rows["message"] / KILOBYTE, 3)
+    yield Figure("scale.text_planned.disk", each, "kB a row", "none", None, None, "the ledger's row with its indexes")
     disk = database_bytes(engine) / GIGABYTE
     yield Figure(
         "scale.disk", round(disk, 2), "GB", "none", None, None, "the whole database; record of the enrolled alone"
@@ -108,22 +112,29 @@ def sent(place: Path, on: date, roots: list[int], engine: Engine) -> Iterator[Fi
     yield Figure("scale.clock.memory", round(peak, 1), "MB a clock", "none", None, None, how)
 
 
-def answered(place: Path, on: date, engine: Engine) -> Iterator[Figure]:
-    """What a form leaves on the disk: every answer saved by itself, as a phone does, and submitted."""
+def answered(place: Path, on: date, roots: list[int], engine: Engine) -> Iterator[Figure]:
+    """What a form costs: every answer saved by itself, as a phone does, and submitted."""
     now = sent_at(on) + timedelta(hours=1)
     with opened(place) as house:
         house = in_force(house)
         with writing(engine) as connection:
             hashes = connection.execute(select(Link.token_hash).order_by(Link.token_hash).limit(FORMS)).scalars().all()
-        size, saves = database_bytes(engine), 0
+        size, cpu, began, saves = database_bytes(engine), cpu_seconds(roots), time.process_time(), 0
         for token_hash in hashes:
             for step in form(house, token_hash, now):
                 with writing(house.engine) as connection:
                     step(connection)
                 saves += 1
+    ours, theirs = time.process_time() - began, cpu_seconds(roots) - cpu
     each = (database_bytes(engine) - size) / len(hashes) / KILOBYTE
     how = f"{len(hashes)} forms of QLQ-C30, {saves // len(hashes)} transactions each, with the record"
     yield Figure("scale.form.disk", round(each, 1), "kB a form", "none", None, None, how)
+    yield Figure(
+        "scale.form.cpu", round(ours * 1000 / saves, 2), "ms a transaction", "none", None, None, f"{how}; no web"
+    )
+    yield Figure(
+        "scale.form.database_cpu", round(theirs * 1000 / saves, 2), "ms a transaction", "none", None, None, how
+    )
 
 
 def database_bytes(engine: Engine) -> int:
@@ -145,7 +156,7 @@ def figures(count: int, by_verb: int) -> Iterator[Figure]:
         yield from copied(engine, count // by_verb - 1)
         on = busy_day(engine)
         yield from sent(place, on, roots, engine)
-        yield from answered(place, on, engine)
+        yield from answered(place, on, roots, engine)
         engine.dispose()
 
 

@@ -1,7 +1,8 @@
 """How many CPU seconds and how much memory does it take to verify a trail of a million entries?
 
 `epro verify` on a database (chains, values, anchors) and `epro_verify.py` on an archive of it, beside a loop that does
-nothing but hash the same text: what no verifier can go below.
+nothing but hash the same text: what no verifier can go below. And eight writers at once, into one chain on PostgreSQL,
+of whom none may be refused.
 """
 
 from __future__ import annotations
@@ -14,20 +15,27 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from benchmarks.measuring import Figure, in_turns, peak_bytes, report
 from epro.queries.verification import entries, verify
 from epro.record import epro_verify
-from epro.store import anchors
-from epro.store.database import open_engine, reading
+from epro.store import anchors, audit
+from epro.store.database import open_engine, reading, writing
 from epro.store.migrating import migrate
 from epro.store.sealing import unseal
+from tests import databases
 
 ENTRIES, CHAINS, RUNS = 1_000_000, 10, 3
+WRITERS, EACH = 8, 150
 MEGABYTE = 1e6
 NIGHT = datetime(2027, 3, 2, 1, 30, tzinfo=UTC)
+ENTRY = {"chain": "S00", "action": "written", "by": audit.CARRIER, "at": NIGHT}
 AT = "2027-03-01T12:00:00.000000"
 
 
@@ -123,6 +131,38 @@ def figures(count: int, runs: int) -> list[Figure]:
     return made
 
 
+def writing_figures() -> list[Figure]:
+    with databases.postgresql_server(durable=True) as server, databases.empty_database(server) as url:
+        engine = open_engine(url)
+        migrate(engine)
+        began = time.monotonic()
+        with ThreadPoolExecutor(WRITERS) as pool:
+            refused = sum(pool.map(lambda writer: _write(engine, writer), range(WRITERS)))
+        rate = round(WRITERS * EACH / (time.monotonic() - began), 1)
+        with reading(engine) as connection:
+            kept = anchors.heads(connection, NIGHT)[0]["count"]
+            broken = verify(connection, []).faults
+        engine.dispose()
+    how = f"{WRITERS} writers at once, {EACH} entries each, into one chain on PostgreSQL with every commit on the disk"
+    missing = WRITERS * EACH - kept + len(broken)
+    return [
+        Figure("verify.refused", refused + missing, "entries", "none", 0, "<= 0", how),
+        Figure("verify.written", rate, "entries/s", "none", None, None, how),
+    ]
+
+
+def _write(engine: Engine, writer: int) -> int:
+    """How many entries of a writer were refused."""
+    refused = 0
+    for n in range(EACH):
+        try:
+            with writing(engine) as connection, audit.entry(connection, **ENTRY) as opened:
+                opened.note("sheet", str(writer), "line", n)
+        except SQLAlchemyError:
+            refused += 1
+    return refused
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verify", description=__doc__)
     parser.add_argument("--entries", type=int, default=ENTRIES)
@@ -134,7 +174,7 @@ def main() -> int:
     if asked.way:
         print(json.dumps(measure(asked.way, asked.place)))
         return 0
-    return report(figures(asked.entries, asked.runs), check=asked.check)
+    return report([*figures(asked.entries, asked.runs), *writing_figures()], check=asked.check)
 
 
 if __name__ == "__main__":

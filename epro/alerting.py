@@ -100,7 +100,7 @@ def _score(rule: Rule, instrument: Instrument, values: Mapping[tuple[str, str], 
     import pandas as pd  # heavy: for the clock of a trial with such rules alone
 
     answers = pd.DataFrame([given]).astype("Float64")
-    return questionnaires.score(answers, instrument, on_invalid="missing").iloc[0][rule.scale]
+    return questionnaires.score(answers, instrument, on_invalid="missing")[rule.scale or ""].iloc[0]
 
 
 def _own_threshold(rule: Rule, instrument: Instrument) -> tuple[str, float] | None:

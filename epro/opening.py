@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -16,8 +16,10 @@ from epro.acts.replanning import differing
 from epro.house import House
 from epro.protocol import protocol_of, read_protocol, what_live_lacks
 from epro.settings import Settings
+from epro.store import anchors
 from epro.store.contacts import Cipher
 from epro.store.database import open_engine, reading
+from epro.store.ends import bad_ends
 from epro.versions import text_of, versions_of
 from questionnaires.located import parse
 from scheduler.aftercare import note_balance, poll, redact
@@ -41,6 +43,19 @@ class NotReadyForLive(Exception):
         things = "\n".join(f"  - {thing}" for thing in lacks)
         cure = "Set live = false to try the trial without real patients."
         return cls(f"{file}: live = true is refused for now. Still missing:\n{things}\n{cure}")
+
+
+class TrailDoesNotHold(Exception):
+    """The audit trail was changed, or a part of it is gone."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = faults
+        named = "\n".join(f"  - {fault}" for fault in faults)
+        super().__init__(
+            f"The audit trail does not hold, so nothing is served and nothing is sent:\n{named}\n"
+            "`epro verify` names all of it. Restore a backup into an empty database (`epro restore`); or, once who "
+            "answers for the trial has looked into it: `epro verify --go-on NAME --reason WHY`. The trail keeps that."
+        )
 
 
 def open_house(settings: Settings, *, durable: bool = True) -> House:
@@ -110,9 +125,15 @@ def mail_of(house: House) -> Email | None:
     )
 
 
+def mails_of(house: House) -> Carrier | None:
+    """What takes mails: the mail server, or files beside the texts where those are files."""
+    on_files = house.settings.carrier == "console"
+    return mail_of(house) or (Console(house.settings.home / OUTBOX, house.clock) if on_files else None)
+
+
 def every_carrier_of(house: House, texts: Carrier) -> ByChannel:
-    """Texts by the carrier of texts; mails by the mail server, or beside the texts where those are files."""
-    mails: Carrier | None = mail_of(house) or (texts if isinstance(texts, Console) else None)
+    """Texts by the carrier of texts, mails by what takes mails."""
+    mails = mails_of(house)
     return ByChannel({SMS: texts, **({EMAIL: mails} if mails else {})})
 
 
@@ -128,10 +149,19 @@ def hands_of(house: House) -> int:
 
 def chores_of(house: House, carrier: Carrier) -> list[Chore]:
     """What the clock does beside sending: nightly every plan is checked, hourly texts that left are looked after."""
+    from epro import staff_mail  # with the catalogues of the pages, which nobody else here needs
+
     chores = [
         Chore("nightly check", DAILY, lambda now: check_plans(house, now), shift=NIGHT),
+        Chore("trail", DAILY, lambda now: check_trail(house), shift=NIGHT),
         Chore("anchors", DAILY, lambda now: write_anchors(house, now), shift=NIGHT),
     ]
+    if house.protocol.sections.alerts is not None:
+        chores.append(Chore("alerts", MINUTELY, lambda now: staff_mail.look_for_alerts(house, mails_of(house), now)))
+    if mails_of(house) is not None:
+        chores.append(
+            Chore("mails to staff", MINUTELY, lambda now: staff_mail.in_the_morning(house, mails_of(house), now))
+        )
     if house.settings.site_copy is not None:
         chores.append(Chore("sites' copy", MINUTELY, lambda now: site_copy.in_words(house, now)))
     if isinstance(carrier, Twilio):
@@ -151,6 +181,26 @@ def check_plans(house: House, now: datetime) -> str | None:
     with reading(house.engine) as connection:
         differ = differing(connection, house.protocol, now)
     return f"the nightly check found {len(differ)} patients whose plan differs from what is written" if differ else None
+
+
+def check_trail(house: House) -> str | None:
+    """Does every chain of the trail end as its hashes and anchors say? None when it does."""
+    try:
+        refuse_a_broken_trail(house)
+    except TrailDoesNotHold as broken:
+        return f"the audit trail does not hold: {broken.faults[0]}"
+    return None
+
+
+def refuse_a_broken_trail(house: House) -> None:
+    """Raises TrailDoesNotHold."""
+    try:
+        with reading(house.engine) as connection:
+            faults = bad_ends(connection, anchors.read(house.settings.anchors_folder))
+    except anchors.NotAnAnchor as error:
+        faults = [str(error)]
+    if faults:
+        raise TrailDoesNotHold(faults)
 
 
 def write_anchors(house: House, now: datetime) -> str | None:

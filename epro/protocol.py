@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -196,6 +196,13 @@ class Protocol:
             visits |= {code: visit for code, visit in schedule.visits.items() if code not in visits}
         return visits
 
+    @cached_property
+    def longest_window(self) -> timedelta:
+        """No visit of any version may be answered for longer than this."""
+        schedules = [self.schedule, *(version.schedule for version in self.versions)]
+        days = [each.opens_before + each.closes_after for one in schedules for each in one.visits.values()]
+        return timedelta(days=max(days) + 2)
+
     def visit(self, code: str, version: int) -> Visit:
         """A visit as the version has it under which a patient's assessment stands."""
         schedules = {one.n: one.schedule for one in self.versions}
@@ -258,6 +265,16 @@ def protocol_of(document: Document, *, on: date | None = None) -> Protocol:
     if sections is None or schedule is None or faults:
         raise Refused(faults)
     return Protocol(document, sections, schedule)
+
+
+def covariates_in(protocol: Protocol) -> Mapping[str, Mapping[str, Any]]:
+    """[analysis.covariate.NAME]: what the trial office gives of each patient at baseline."""
+    named: Mapping[str, Mapping[str, Any]] = protocol.analysis.get("covariate", {})
+    return named
+
+
+def is_number(covariate: Mapping[str, Any]) -> bool:
+    return bool(covariate.get("kind", "number") == "number")
 
 
 def what_live_lacks(protocol: Protocol) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from epro.refusals import N_, Refusal, Wrong, WrongCell
-from questionnaires.cells import NotSeparated, decoded, lines_of
+from questionnaires.separated import NotSeparated, decoded, lines_of
 
 MOST_BYTES = 1024 * 1024
 MOST_UNPACKED = 50 * MOST_BYTES

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from questionnaires.cells import UTF16, WINDOWS, NotSeparated, decoded, lines_of
 from questionnaires.located import Fault, Refused
+from questionnaires.separated import UTF16, WINDOWS, NotSeparated, decoded, lines_of
 
 ENCODINGS = {None: None, UTF16: "read as UTF-16", WINDOWS: "read as Windows-1252, because it is not UTF-8"}
 TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".txt")

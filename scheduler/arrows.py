@@ -145,13 +145,18 @@ def give_up(connection: Connection, ids: Sequence[int], at: datetime, *, attempt
 
 
 def accept(
-    connection: Connection, ids: Sequence[int], at: datetime, *, attempt: int, detail: str, noted: Row | None = None
+    connection: Connection,
+    ids: Sequence[int],
+    at: datetime,
+    *,
+    attempt: int,
+    detail: str,
+    noted: Row | None = None,
+    at_leisure: bool = False,
 ) -> list[int]:
     """→ accepted: the carrier has it. A receipt or a look at its list may say so of a text believed unsent."""
-    sources = PUT_ASIDE | {PLANNED, CLAIMED, UNKNOWN, GIVEN_UP}
-    return follow(
-        connection, Arrow("accepted", sources, ACCEPTED), ids, at, attempt=attempt, detail=detail, noted=noted
-    )
+    arrow = Arrow("accepted", PUT_ASIDE | {PLANNED, CLAIMED, UNKNOWN, GIVEN_UP}, ACCEPTED)
+    return follow(connection, arrow, ids, at, attempt=attempt, detail=detail, noted=noted, at_leisure=at_leisure)
 
 
 def deliver(connection: Connection, ids: Sequence[int], at: datetime, *, attempt: int) -> list[int]:

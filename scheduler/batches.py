@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import JSON, FromClause, String, Table, bindparam, cast, column, func
 
+from scheduler.hours import MOMENTS
 from scheduler.instants import utc
 
 Row = Mapping[str, Any]  # column → value
@@ -25,6 +27,7 @@ def as_json(rows: Sequence[Row]) -> str:
     return json.dumps([dict(row) for row in rows], default=_in_words)
 
 
+@lru_cache(MOMENTS)
 def _in_words(value: date | time) -> str:
     return utc(value).isoformat() if isinstance(value, datetime) else value.isoformat()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from scheduler.planning import TO_SEND, Plan
+from scheduler.messages import TO_SEND, Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,19 @@ from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
 from scheduler import arrows
 from scheduler.hours import after_quiet, local_date, next_quiet
-from scheduler.planning import one_text_a_day
+from scheduler.judging import one_text_a_day
 from scheduler.ports import Claimed
 from scheduler.tables import message
 
 LEASE = timedelta(seconds=120)  # after which a claim is looked into; far longer than a batch takes to leave
 TOKEN_BYTES = 16
+DUE = (
+    select(message)
+    .where(message.c.state == arrows.PLANNED, message.c.next_try_at <= bindparam("now"))
+    .order_by(message.c.next_try_at, message.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass
@@ -36,13 +43,7 @@ def claim_due(connection: Connection, now: datetime, *, owner: str, limit: int) 
     In the caller's transaction, which must be committed before anything is handed over. Texts that another process
     looks at are passed over (PostgreSQL); the caller's transaction must be a writing one (SQLite).
     """
-    due = connection.execute(
-        select(message)
-        .where(message.c.state == arrows.PLANNED, message.c.next_try_at <= now)
-        .order_by(message.c.next_try_at, message.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
+    due = connection.execute(DUE, {"now": now, "most": limit}).all()
     if not due:
         return Claims()
     verdicts = _Verdicts(due, _neighbours(connection, {row.subject for row in due}, now), now)

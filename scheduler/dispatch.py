@@ -4,6 +4,11 @@ The order is the point. 1. Judge and claim in one transaction, and commit: the i
 looks at the facts once more and writes the letters, in a transaction of its own. 3. Before each hand-over the row is
 read again: still ours? 4. Hand over, with no transaction open. 5. Record what is known; what is not stays unknown for
 `reconcile`.
+
+The claim is on the disk before anything leaves. That a text was accepted need not be: if the database crashes in the
+next moments and forgets it, the text is claimed still, its lease runs out, and the carrier is asked, who has it; where
+it cannot tell, a receipt or a person does. So PostgreSQL commits each acceptance by itself and does not wait for its
+disk. A mail server cannot be asked at all: that a mail was accepted is on the disk before the next one leaves.
 """
 
 from __future__ import annotations
@@ -25,8 +30,8 @@ from scheduler.claiming import Claims, claim_due
 from scheduler.instants import utc
 from scheduler.outcomes import speaks_of_the_carrier, wait_before
 from scheduler.pacing import at_once
-from scheduler.ports import Accepted, Carrier, Claimed, Letter, Outcome, Refused, Unknown, Withheld, Writer
-from scheduler.settling import settle, settle_unsent, settle_withheld
+from scheduler.ports import EMAIL, Accepted, Carrier, Claimed, Letter, Outcome, Refused, Unknown, Withheld, Writer
+from scheduler.settling import settle, settle_accepted, settle_unsent, settle_withheld
 from scheduler.tables import message
 
 BATCH = 50
@@ -105,19 +110,24 @@ class _Round:
     lock: Lock = field(default_factory=Lock)
     over: bool = False
     silent: set[str] = field(default_factory=set)  # channels in which there is no sense in going on
+    statements: Engine = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.statements = _statements(self.engine)
 
     def work(self) -> None:
         """One hand: take a letter, hand it over, record; until none is left or there is no sense in going on."""
-        while (pair := self._take()) is not None:
-            try:
-                outcome = _hand_over(self.engine, self.now, self.writer, self.carrier, *pair)
-            except BaseException:
-                self.over = True
-                raise
-            with self.lock:
-                _count(self.done, outcome)
-                if outcome is not None and speaks_of_the_carrier(outcome):
-                    self.silent.add(pair[0].channel)
+        with self.statements.connect() as connection:
+            while (pair := self._take()) is not None:
+                try:
+                    outcome = self._hand_over(connection, *pair)
+                except BaseException:
+                    self.over = True
+                    raise
+                with self.lock:
+                    _count(self.done, outcome)
+                    if outcome is not None and speaks_of_the_carrier(outcome):
+                        self.silent.add(pair[0].channel)
 
     def _take(self) -> tuple[Claimed, Letter] | None:
         with self.lock:
@@ -129,6 +139,31 @@ class _Round:
                 return None
             self.left.remove(pair)
             return pair
+
+    def _hand_over(self, connection: Connection, claimed: Claimed, letter: Letter) -> Outcome | None:
+        """Still ours? Then hand over and record. None when it was stopped or taken meanwhile."""
+        with connection.begin():
+            row = connection.execute(STILL_OURS, {"this": claimed.id}).one()
+        if tuple(row) != (arrows.CLAIMED, claimed.attempt):
+            with self.engine.begin() as writing:
+                _let_go(writing, claimed, self.now)
+            return None
+        try:
+            outcome = self.carrier.send(letter, claimed.token)
+        except BaseException:
+            self._record(connection, claimed, Unknown())
+            raise
+        self._record(connection, claimed, outcome)
+        return outcome
+
+    def _record(self, connection: Connection, claimed: Claimed, outcome: Outcome) -> None:
+        if isinstance(outcome, Accepted):
+            ref, can_be_asked = outcome.ref, claimed.channel != EMAIL
+            with connection.begin():
+                settle_accepted(connection, claimed, self.now, ref=ref, detail="reply", at_leisure=can_be_asked)
+        else:
+            with self.engine.begin() as writing:
+                settle(writing, self.writer, claimed, outcome, self.now)
 
 
 def _send(round: _Round, claimed: Sequence[Claimed], hands: int) -> None:
@@ -155,32 +190,14 @@ def _with_hands(work: Callable[[], None], hands: int) -> None:
             future.result()
 
 
-def _hand_over(
-    engine: Engine, now: datetime, writer: Writer, carrier: Carrier, claimed: Claimed, letter: Letter
-) -> Outcome | None:
-    """Still ours? Then hand over and record. None when it was stopped or taken meanwhile."""
-    with engine.begin() as connection:
-        row = connection.execute(STILL_OURS, {"this": claimed.id}).one()
-        if tuple(row) != (arrows.CLAIMED, claimed.attempt):
-            _let_go(connection, claimed, now)
-            return None
-    try:
-        outcome = carrier.send(letter, claimed.token)
-    except BaseException:
-        _record(engine, writer, claimed, Unknown(), now)
-        raise
-    _record(engine, writer, claimed, outcome, now)
-    return outcome
-
-
 def _let_go(connection: Connection, claimed: Claimed, now: datetime) -> None:
     """Stopped or taken from us before the hand-over: this attempt surely reached nobody."""
     settle_unsent(connection, claimed, now, next_try_at=now, detail="not handed over")
 
 
-def _record(engine: Engine, writer: Writer, claimed: Claimed, outcome: Outcome, now: datetime) -> None:
-    with engine.begin() as connection:
-        settle(connection, writer, claimed, outcome, now)
+def _statements(engine: Engine) -> Engine:
+    """The same engine for a statement at a time: on PostgreSQL each a transaction by itself, two ways to it less."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT") if engine.dialect.name == "postgresql" else engine
 
 
 def _withhold(engine: Engine, withheld: Sequence[tuple[Claimed, Withheld]], now: datetime) -> int:
@@ -196,7 +213,7 @@ def _put_back(engine: Engine, held: Sequence[Claimed], now: datetime) -> None:
     if held:
         with engine.begin() as connection:
             for claimed in held:
-                again_at = now + wait_before(1, claimed.token)
+                again_at = now + wait_before(1, claimed.key)
                 settle_unsent(connection, claimed, now, next_try_at=again_at, detail="put back")
 
 

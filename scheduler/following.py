@@ -20,10 +20,12 @@ from sqlalchemy import (
     Update,
     bindparam,
     case,
+    func,
     insert,
     null,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
@@ -73,12 +75,14 @@ def follow(
     code: int | None = None,
     detail: str | None = None,
     noted: Row | None = None,
+    at_leisure: bool = False,
     **columns: Any,
 ) -> list[int]:
     """Move the messages that stand in the arrow's sources; returns which did.
 
     held_by: moves only those whose latest attempt this is. attempt: the one to name in the event, whichever it is; it
-    no longer holds its message. noted: what is noted on that attempt, whether a message moves or not.
+    no longer holds its message. noted: what is noted on that attempt, whether a message moves or not. at_leisure: this
+    may be lost, whole, if the database crashes before long, and its commit does not wait for the disk (PostgreSQL).
     """
     if not ids:
         return []
@@ -87,7 +91,9 @@ def follow(
     moving = _moving(arrow, tuple(columns), held_by is not None, attempt is not None)
     if connection.dialect.name == "postgresql":
         with_notes = {**values, **named("noted", {"id": attempt, **(noted or {})})}
-        return list(connection.execute(_moving_and_telling(moving, tuple(noted or ())), with_notes).scalars())
+        return list(
+            connection.execute(_moving_and_telling(moving, tuple(noted or ()), at_leisure), with_notes).scalars()
+        )
     if noted and attempt:
         note(connection, attempt, **noted)
     moved = list(connection.execute(moving, values).scalars())
@@ -109,12 +115,15 @@ def _moving(arrow: Arrow, columns: tuple[str, ...], is_held: bool, is_named: boo
 
 
 @cache
-def _moving_and_telling(moving: ReturningUpdate[int], noted: tuple[str, ...]) -> ReturningInsert[int]:
+def _moving_and_telling(
+    moving: ReturningUpdate[int], noted: tuple[str, ...], at_leisure: bool
+) -> ReturningInsert[tuple[Any, ...]]:
     """The update, its events and the notes as one statement: one way to the database and back."""
     telling = _telling(select(moving.cte("moved").c.id))
     if noted:
         telling = telling.add_cte(noting(noted).cte("noted"))
-    return telling.returning(message_event.c.message)
+    without_the_disk = [func.set_config("synchronous_commit", "off", true())] if at_leisure else []  # this one time
+    return telling.returning(message_event.c.message, *without_the_disk)
 
 
 def follow_with_columns(connection: Connection, arrow: Arrow, rows: Sequence[Row], at: datetime) -> None:

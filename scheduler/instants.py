@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import String
 from sqlalchemy.dialects.postgresql import TIMESTAMP
@@ -47,9 +49,14 @@ class Instant(TypeDecorator[datetime]):
         at = utc(value)
         return at if dialect.name == "postgresql" else at.strftime(SORTABLE)
 
-    def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if isinstance(value, str):
-            return datetime.fromisoformat(value)
-        return value.astimezone(UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        """By itself, and not as `process_result_value`, which costs twice as much for each of millions of cells."""
+        return _in_utc if dialect.name == "postgresql" else _from_text
+
+
+def _in_utc(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
+
+
+def _from_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)

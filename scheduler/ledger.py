@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from scheduler import arrows
-from scheduler.planning import Sent
+from scheduler.messages import Sent
 from scheduler.ports import SMS, Receipt
 from scheduler.tables import attempt, balance, heartbeat, message, message_event, metadata
 
@@ -34,6 +34,12 @@ __all__ = [
     "subject_of",
 ]
 NEEDS_A_PERSON = (arrows.REFUSED, arrows.UNKNOWN, arrows.GIVEN_UP, arrows.UNDELIVERED, arrows.NOT_SENDABLE)
+
+LEFT = (
+    select(message.c.subject, message.c.key, message.c.left_at, message.c.state)
+    .where(message.c.subject.in_(bindparam("subjects", expanding=True)), message.c.left_at.is_not(None))
+    .order_by(message.c.left_at, message.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +100,10 @@ def history(connection: Connection, subject: str) -> list[Sent]:
 
 def histories(connection: Connection, subjects: Iterable[str]) -> dict[str, list[Sent]]:
     """The same for many, in one statement; a patient who was sent nothing has an empty list."""
-    wanted = list(dict.fromkeys(subjects))
-    found: dict[str, list[Sent]] = {subject: [] for subject in wanted}
-    statement = (
-        select(message.c.subject, message.c.key, message.c.left_at, message.c.state)
-        .where(message.c.subject.in_(wanted), message.c.left_at.is_not(None))
-        .order_by(message.c.left_at, message.c.id)
-    )
-    for row in connection.execute(statement):
-        found[row.subject].append(Sent(row.key, row.left_at, leaving=row.state == arrows.CLAIMED))
+    found: dict[str, list[Sent]] = {subject: [] for subject in subjects}
+    for subject, key, left_at, state in connection.execute(LEFT, {"subjects": list(found)}):
+        sent = Sent(key, left_at, leaving=state == arrows.CLAIMED, failed=state == arrows.UNDELIVERED)
+        found[subject].append(sent)
     return found
 
 

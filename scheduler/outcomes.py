@@ -6,6 +6,7 @@ Codes after Twilio's public list of error codes, sorted by what a trial must do 
 from __future__ import annotations
 
 from datetime import timedelta
+from zlib import crc32
 
 from scheduler.ports import Outcome, Refused, Unknown
 
@@ -71,12 +72,12 @@ def speaks_of_the_carrier(outcome: Outcome) -> bool:
     return False
 
 
-def wait_before(tries: int, token: str, refused: Refused | None = None) -> timedelta:
+def wait_before(tries: int, key: str, refused: Refused | None = None) -> timedelta:
     """How long to wait after so many tries: doubling from a minute to an hour, never less than the carrier asks.
 
-    The attempt's token spreads the tries of many texts, so that they do not come back at once.
+    The message's key spreads the tries of many texts, so that they do not come back at once.
     """
     backoff: timedelta = min(FIRST_BACKOFF * 2 ** min(tries - 1, 10), LONGEST_BACKOFF)
     asked = refused.wait if refused and refused.wait else timedelta(0)
-    share = int(token[:4], 16) / 0xFFFF
+    share = crc32(f"{key}/{tries}".encode()) / 0xFFFFFFFF
     return max(backoff, asked) + backoff * JITTER * share

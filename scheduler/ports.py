@@ -139,6 +139,16 @@ class Listed:
     link_hashes: frozenset[str] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A text that a carrier took from a patient for us: when, from whom, and what she wrote."""
+
+    ref: str
+    at: datetime
+    sender: str = field(repr=False)  # E.164
+    body: str = field(repr=False)
+
+
 class Writer(Protocol):
     """Gives the last look and the text; each call is a transaction of its own, but for `settled`."""
 
@@ -151,7 +161,10 @@ class Writer(Protocol):
         ...
 
     def settled(self, connection: Connection, message: Claimed, outcome: Outcome, now: datetime) -> None:
-        """What the outcome teaches about the patient, in the transaction that records it."""
+        """What the outcome teaches about the patient, in the transaction that records it.
+
+        Not asked of one that was accepted, which teaches nothing.
+        """
         ...
 
 
@@ -173,4 +186,13 @@ class Listing(Protocol):
 
     def sent_since(self, since: datetime) -> Sequence[Listed] | CannotTell:
         """The texts that were ours to send, whatever became of them; answers to a patient's own text apart."""
+        ...
+
+
+@runtime_checkable
+class Inbox(Protocol):
+    """A carrier that keeps what patients send to us, and can name it."""
+
+    def received_since(self, since: datetime) -> Sequence[Received] | CannotTell:
+        """The texts that came in since an instant, the oldest first."""
         ...

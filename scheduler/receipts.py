@@ -89,7 +89,7 @@ def _try_again(connection: Connection, row: Row[Any], receipt: Receipt, now: dat
     refused = refusal_of(receipt.code) if receipt.code is not None else None
     if refused is None or refused.then != "later" or not may_try_again(refused, row.n):
         return
-    next_try_at = now + wait_before(row.n, row.token, refused)
+    next_try_at = now + wait_before(row.n, row.key, refused)
     if next_try_at < row.expires_at:
         arrows.plan_again(
             connection,

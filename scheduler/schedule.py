@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from scheduler.hours import QuietHours
 from scheduler.ports import EMAIL
 from scheduler.replies import USUAL_WORDS, Understood
 
@@ -129,6 +130,10 @@ class Schedule(Section):
     signs_of_life: SignsOfLife | None = None
     texts: Mapping[Language, Mapping[Code, Words]]
     replies: Mapping[Language, Mapping[Understood, tuple[Words, ...]]] = Field(default_factory=lambda: USUAL_WORDS)
+
+    @property
+    def quiet_hours(self) -> QuietHours | None:
+        return (self.quiet.start, self.quiet.end) if self.quiet else None
 
     @property
     def silent_days(self) -> int | None:

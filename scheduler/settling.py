@@ -13,31 +13,42 @@ from sqlalchemy import ColumnElement, Connection, update
 from scheduler import arrows
 from scheduler.attempts import note
 from scheduler.outcomes import may_try_again, wait_before
-from scheduler.ports import Accepted, Claimed, Outcome, Refused, Unknown, Writer
+from scheduler.ports import Claimed, Refused, Unknown, Writer
 from scheduler.tables import message
 
 ASK_AFTER = timedelta(minutes=2)  # a carrier lists what it accepted some time later
 NOT_WITH_THE_CARRIER = ("refused", "not_sent")
 
 
-def settle(connection: Connection, writer: Writer, claimed: Claimed, outcome: Outcome, now: datetime) -> None:
-    """Record the carrier's reply, in the caller's transaction.
+def settle(connection: Connection, writer: Writer, claimed: Claimed, outcome: Refused | Unknown, now: datetime) -> None:
+    """Record a carrier's reply that is no acceptance, in the caller's transaction.
 
     The writer comes first: what it does about the patient locks her before her texts, as every other act does.
     """
     writer.settled(connection, claimed, outcome, now)
-    match outcome:
-        case Accepted(ref):
-            settle_accepted(connection, claimed, now, ref=ref, detail="reply")
-        case Refused():
-            _settle_refused(connection, claimed, outcome, now)
-        case Unknown(code):
-            keep_open(connection, claimed, now, ask_at=now + ASK_AFTER, code=code)
+    if isinstance(outcome, Refused):
+        _settle_refused(connection, claimed, outcome, now)
+    else:
+        keep_open(connection, claimed, now, ask_at=now + ASK_AFTER, code=outcome.code)
 
 
-def settle_accepted(connection: Connection, claimed: Claimed, now: datetime, *, ref: str | None, detail: str) -> None:
+def settle_accepted(
+    connection: Connection,
+    claimed: Claimed,
+    now: datetime,
+    *,
+    ref: str | None,
+    detail: str,
+    at_leisure: bool = False,
+) -> None:
+    """Record that the carrier has the text.
+
+    at_leisure: as in `following.follow`.
+    """
     noted = {"outcome": "accepted", "carrier_ref": ref}
-    moved = arrows.accept(connection, [claimed.id], now, attempt=claimed.attempt, detail=detail, noted=noted)
+    moved = arrows.accept(
+        connection, [claimed.id], now, attempt=claimed.attempt, detail=detail, noted=noted, at_leisure=at_leisure
+    )
     if not moved:
         _let_go(connection, claimed)
 
@@ -82,7 +93,7 @@ def keep_open(
 def _settle_refused(connection: Connection, claimed: Claimed, refused: Refused, now: datetime) -> None:
     ids, attempt_id, code = [claimed.id], claimed.attempt, refused.code
     if may_try_again(refused, claimed.n):
-        again_at = now + wait_before(claimed.n, claimed.token, refused)
+        again_at = now + wait_before(claimed.n, claimed.key, refused)
         moved = arrows.plan_again(
             connection, ids, now, attempt=attempt_id, next_try_at=again_at, detail=refused.then, code=code
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scheduler.planning import was_asked_for
+from scheduler.messages import was_asked_for
 
 if TYPE_CHECKING:
     from scheduler.schedule import Schedule

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
 
-from scheduler.hours import MIDNIGHT, instant_of
+from scheduler.hours import MIDNIGHT, MOMENTS, instant_of
 
 if TYPE_CHECKING:
     from scheduler.schedule import Offset, Schedule
@@ -43,9 +44,14 @@ def due_on(anchor: date, offset: Offset) -> date:
 
     A month that is too short gives its last day: 31 January + 1 month is 28 or 29 February.
     """
-    if offset.unit in MONTHS:
-        return anchor + relativedelta(months=offset.n * MONTHS[offset.unit])
-    return anchor + timedelta(days=offset.n * DAYS[offset.unit])
+    return _counted_on(anchor, offset.n, offset.unit)
+
+
+@lru_cache(MOMENTS)
+def _counted_on(anchor: date, n: int, unit: str) -> date:
+    if unit in MONTHS:
+        return anchor + relativedelta(months=n * MONTHS[unit])
+    return anchor + timedelta(days=n * DAYS[unit])
 
 
 def visits_of(versions: Versions, anchors: Mapping[str, date], *, zone: str, ended_on: date | None) -> list[Visit]:
@@ -100,10 +106,11 @@ def _visit(
 def _never_two_open(visits: Sequence[Visit]) -> list[Visit]:
     """Of visits that share an instrument, the one that opens later closes the earlier one when it opens."""
     in_order = sorted(range(len(visits)), key=lambda n: (visits[n].opens_at, visits[n].due_on, n))
+    asked = [set(visit.instruments) for visit in visits]
     closed = list(visits)
     for place, n in enumerate(in_order):
-        for later in (visits[m] for m in in_order[place + 1 :]):
-            if set(later.instruments) & set(visits[n].instruments):
-                closed[n] = replace(visits[n], closes_at=min(visits[n].closes_at, later.opens_at))
-                break
+        following = (m for m in in_order[place + 1 :] if not asked[n].isdisjoint(asked[m]))
+        m = next(following, None)
+        if m is not None and visits[m].opens_at < visits[n].closes_at:
+            closed[n] = replace(visits[n], closes_at=visits[m].opens_at)
     return closed

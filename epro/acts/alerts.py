@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
 from epro.acts.enrolment import today
 from epro.acts.patients import happened, known_patient
-from epro.alerting import Rule, met
+from epro.alerting import met
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
 from epro.store import facts
@@ -21,59 +20,40 @@ LOOKS_BACK = timedelta(days=7)  # at what was submitted: a clock that stood stil
 CLOCK = Actor("clock", "system", "clock")
 
 
-@dataclass(frozen=True)
-class Told:
-    """Something of which people are to be told. It says no answer. key: of this telling, the same for ever."""
-
-    to: tuple[str, ...]
-    subject: str
-    visit: str
-    rule: Rule
-    escalated: bool
-
-    @property
-    def key(self) -> str:
-        return f"{self.subject}/{self.visit}/{self.rule.code}/{'escalated' if self.escalated else 'raised'}"
-
-
-def raise_alerts(connection: Connection, protocol: Protocol, now: datetime) -> list[Told]:
-    """Keep every alert that the forms submitted lately give reason for and that is not kept yet. Returns the new."""
+def raise_alerts(connection: Connection, protocol: Protocol, now: datetime) -> int:
+    """Keep every alert that the forms submitted lately give reason for, once. Returns how many are new."""
     alerts = protocol.sections.alerts
     if alerts is None:
-        return []
-    told = []
+        return 0
+    new = 0
     for (subject, site, visit), values in _submitted(connection, now - LOOKS_BACK).items():
         for rule in met(alerts.rule, protocol.instruments, values):
             value = f"{rule.code}:{visit}"
             if not _is_kept(connection, subject, facts.ALERT_RAISED, value):
                 with entry(connection, chain=site, action="alert raised", by=CLOCK, at=now) as opened:
                     happened(opened, subject, facts.ALERT_RAISED, today(protocol, now), value=value)
-                told.append(Told(rule.to, subject, visit, rule, escalated=False))
-    return told
+                new += 1
+    return new
 
 
-def escalate(connection: Connection, protocol: Protocol, now: datetime) -> list[Told]:
-    """Pass on, once, what nobody has acknowledged in time. Returns what is to be told to whom."""
+def escalate(connection: Connection, protocol: Protocol, now: datetime) -> int:
+    """Pass on, once, what nobody has acknowledged in time. Returns how many."""
     alerts = protocol.sections.alerts
     if alerts is None:
-        return []
-    rules = {rule.code: rule for rule in alerts.rule}
-    told = []
+        return 0
     before = now - timedelta(hours=alerts.escalate_after_hours)
     raised = (PatientEvent.kind == facts.ALERT_RAISED, PatientEvent.reported_at <= before)
-    rows = connection.execute(
-        select(PatientEvent.subject, PatientEvent.value, Patient.site)
-        .join(Patient, Patient.subject == PatientEvent.subject)
-        .where(*raised, PatientEvent.reported_at > before - LOOKS_BACK)
-    ).all()
-    for row in rows:
-        code, _, visit = str(row.value).partition(":")
+    lately = PatientEvent.reported_at > before - LOOKS_BACK
+    columns = (PatientEvent.subject, PatientEvent.value, Patient.site)
+    joined = select(*columns).join(Patient, Patient.subject == PatientEvent.subject)
+    passed_on = 0
+    for row in connection.execute(joined.where(*raised, lately)).all():
         followed = (facts.ALERT_ACKNOWLEDGED, facts.ALERT_ESCALATED)
-        if code in rules and not any(_is_kept(connection, row.subject, kind, row.value) for kind in followed):
+        if not any(_is_kept(connection, row.subject, kind, row.value) for kind in followed):
             with entry(connection, chain=row.site, action="alert escalated", by=CLOCK, at=now) as opened:
                 happened(opened, row.subject, facts.ALERT_ESCALATED, today(protocol, now), value=row.value)
-            told.append(Told(alerts.escalate_to, row.subject, visit, rules[code], escalated=True))
-    return told
+            passed_on += 1
+    return passed_on
 
 
 def acknowledge(
@@ -101,7 +81,7 @@ def _submitted(connection: Connection, since: datetime) -> dict[tuple[str, str, 
         select(func.max(Answer.id))
         .join(Form, Form.id == Answer.form)
         .join(Assessment, Assessment.id == Form.assessment)
-        .where(Assessment.completed_at.is_not(None), Answer.received_at > since)
+        .where(Assessment.completed_at > since, Answer.received_at > since)
         .group_by(Answer.form, Answer.item)
     )
     rows = connection.execute(

@@ -6,7 +6,7 @@ into force at the earliest on the day after it is made, so that no form changes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ import questionnaires
 import scheduler
 from epro.acts.enrolment import today, wrong_date
 from epro.acts.patients import happened, known_patient
-from epro.acts.replanning import plan_of, replan
+from epro.acts.replanning import Progress, every_subject, in_turn, plan_of, replan, replan_all
 from epro.acts.trial import refuse_changed_words
 from epro.protocol import CONSENT, Protocol
 from epro.refusals import N_, Refusal, Wrong
@@ -29,8 +29,6 @@ from scheduler import ledger
 from scheduler.changes import Changes
 
 RULES = (BY_AMENDMENT, BY_CONSENT)
-AT_ONCE = 200  # patients
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -55,12 +53,9 @@ def effects(connection: Connection, amendment: Amendment, now: datetime) -> list
     before = versions_of(connection)
     refuse_unfit(connection, amendment, before, now)
     after = (*before, _version(amendment, before))
-    subjects = connection.execute(select(Patient.subject).order_by(Patient.subject)).scalars().all()
     found = []
-    for first in range(0, len(subjects), AT_ONCE):
-        some = subjects[first : first + AT_ONCE]
-        histories = ledger.histories(connection, some)
-        known = facts.facts_of(connection, some)
+    for some in in_turn(every_subject(connection)):
+        histories, known = ledger.histories(connection, some), facts.facts_of(connection, some)
         for subject in some:
             plans = (plan_of(versions, known[subject], histories[subject], now) for versions in (before, after))
             found.append(Effect(subject, scheduler.preview(*plans)))
@@ -93,10 +88,7 @@ def amend(
             rule=version.rule,
             simulated=_is_simulated(connection),
         )
-        subjects = connection.execute(select(Patient.subject).order_by(Patient.subject)).scalars().all()
-        for n, subject in enumerate(subjects, start=1):
-            replan(connection, amendment.protocol, subject, entry=opened, now=now)
-            progress(n, len(subjects))
+        replan_all(connection, entry=opened, now=now, progress=progress)
     return version.n
 
 

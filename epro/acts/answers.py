@@ -109,14 +109,15 @@ def save(
 def submit(
     connection: Connection, protocol: Protocol, opened: Opened, *, now: datetime, who: str | None = None
 ) -> None:
-    """Close the assessment. The later texts of this visit fall away, because the plan is made anew.
+    """Close the assessment. The later texts of this visit fall away, because the plan is made anew; so does a reason
+    why it was missing.
 
     who: one of WHO, when she says who has answered; anything else says nothing.
     """
     with entry(connection, chain=opened.site, action="assessment submitted", by=_by(opened), at=now) as made:
         if who in WHO:
             _say_who(connection, opened, who, made)
-        made.update(Assessment, opened.assessment, completed_at=now)
+        made.update(Assessment, opened.assessment, completed_at=now, reason=None)
         replan(connection, protocol, opened.subject, entry=made, now=now)
 
 

@@ -20,7 +20,7 @@ from epro.store.facts import Facts
 from epro.store.models import Assessment
 from epro.store.planned import assessment_of
 from scheduler import arrows, ledger
-from scheduler.planning import AGAIN
+from scheduler.messages import AGAIN
 
 WILL_ANSWER, CALL_LATER, NOT_REACHED, SOMEBODY_ELSE = "will_answer", "call_later", "not_reached", "somebody_else"
 ANSWERED = facts.ANSWERED_ON_THE_PHONE  # never chosen: set where the form is filled in on the phone

@@ -25,8 +25,8 @@ from epro.store.facts import Facts
 from epro.store.models import ERASED, Assessment, Contact, Link
 from epro.versions import Version, versions_of
 from scheduler import ledger
+from scheduler.messages import TO_SEND, Sent
 from scheduler.outcomes import OPTED_OUT as OPTED_OUT_CODE
-from scheduler.planning import TO_SEND, Sent
 from scheduler.ports import EMAIL, Claimed, Letter, Outcome, Refused, Trace, Withheld
 from scheduler.schedule import Schedule
 from scheduler.texts import SUBJECT, render

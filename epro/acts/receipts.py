@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 import scheduler
-from epro.acts import patients
+from epro.acts import first_texts, patients
 from epro.protocol import Protocol
 from epro.store import facts
 from epro.store.audit import CARRIER
@@ -19,11 +19,13 @@ MISCARRIED_IN_A_ROW = 2  # texts, after which a phone counts as one that they do
 
 
 def take(connection: Connection, protocol: Protocol, receipt: Receipt, now: datetime) -> str | None:
-    """Record a receipt; returns the message's key, None when it is not ours.
+    """Record a receipt; returns the message's key, None when it is not ours, or that of a test text.
 
     One that says STOP is as good as her STOP. An address that is wrong, or to which two texts in a row did not come, is
     used no more. The patient is locked before her texts, as by every act.
     """
+    if first_texts.take(connection, protocol, receipt, now):
+        return None
     if receipt.status != "undelivered":
         return scheduler.receive(connection, receipt, now)
     subject = ledger.subject_of(connection, receipt)

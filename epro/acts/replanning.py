@@ -6,7 +6,7 @@ ledger. Rows already sent are never touched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,9 +20,9 @@ from epro.store.facts import Facts
 from epro.store.models import Assessment, Patient
 from epro.versions import Version, followed_by, versions_of
 from scheduler import ledger
-from scheduler.applying import compare
+from scheduler.applying import apply_all, compare
 from scheduler.changes import Changes
-from scheduler.planning import Plan, Sent, Status
+from scheduler.messages import Plan, Sent, Status
 
 WINDOW = {  # column of the assessment: what the plan calls it
     "schedule_version": "version",
@@ -32,6 +32,7 @@ WINDOW = {  # column of the assessment: what the plan calls it
     "expected": "expected",
 }
 AT_ONCE = 200  # patients
+Progress = Callable[[int, int], None]  # done, of so many
 
 
 def plan_of(versions: Sequence[Version], known: Facts, history: Sequence[Sent], now: datetime | None) -> Plan:
@@ -73,28 +74,75 @@ def replan(
 
     never_left: the key of a message that is about to be recorded as surely not sent.
     """
-    facts.lock(connection, subject)
-    known = facts.facts_of(connection, [subject])[subject]
-    history = [sent for sent in ledger.history(connection, subject) if sent.key != never_left]
-    plan = plan_of(versions_of(connection), known, history, now)
-    _write_windows(connection, plan, entry)
-    return scheduler.apply(connection, plan, now)
+    return _replan(connection, [subject], versions_of(connection), entry=entry, now=now, never_left=never_left)[subject]
 
 
-def differing(connection: Connection, protocol: Protocol, now: datetime) -> list[str]:
-    """The patients whose texts or windows are not what follows from the facts; there should be none."""
-    subjects = list(connection.execute(select(Patient.subject).order_by(Patient.subject)).scalars())
+def replan_all(
+    connection: Connection, *, entry: Entry, now: datetime, progress: Progress = lambda done, total: None
+) -> None:
+    """The same for every patient, many at once."""
+    subjects, versions, done = every_subject(connection), versions_of(connection), 0
+    for some in in_turn(subjects):
+        _replan(connection, some, versions, entry=entry, now=now)
+        done += len(some)
+        progress(done, len(subjects))
+
+
+def differing(
+    connection: Connection, protocol: Protocol, now: datetime, subjects: Sequence[str] | None = None
+) -> list[str]:
+    """Which of these patients (None = all) have texts or windows that do not follow from the facts; none should."""
+    subjects = every_subject(connection) if subjects is None else subjects
     versions = versions_of(connection) if subjects else ()
     found: list[str] = []
-    for first in range(0, len(subjects), AT_ONCE):
-        some = subjects[first : first + AT_ONCE]
-        histories = ledger.histories(connection, some)
+    for some in in_turn(subjects):
+        plans = _plans(connection, some, versions, now)
         windows = _windows(connection, some)
-        for subject, known in facts.facts_of(connection, some).items():
-            plan = plan_of(versions, known, histories[subject], now)
-            if any(_windows_to_write(plan, windows[subject])) or compare(connection, plan, now):
-                found.append(subject)
+        texts = compare(connection, plans, now)
+        found += [
+            plan.subject
+            for plan in plans
+            if plan.subject in texts or any(_windows_to_write(plan, windows[plan.subject]))
+        ]
     return found
+
+
+def every_subject(connection: Connection) -> list[str]:
+    return list(connection.execute(select(Patient.subject).order_by(Patient.subject)).scalars())
+
+
+def in_turn(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Some at a time: as many as are worth a statement, and as fit into memory."""
+    for first in range(0, len(subjects), AT_ONCE):
+        yield subjects[first : first + AT_ONCE]
+
+
+def _plans(
+    connection: Connection,
+    subjects: Sequence[str],
+    versions: Sequence[Version],
+    now: datetime,
+    never_left: str | None = None,
+) -> list[Plan]:
+    """The plans of these patients, in a constant number of statements."""
+    known, histories = facts.facts_of(connection, subjects), ledger.histories(connection, subjects)
+    left = {subject: [sent for sent in texts if sent.key != never_left] for subject, texts in histories.items()}
+    return [plan_of(versions, known[subject], left[subject], now) for subject in subjects]
+
+
+def _replan(
+    connection: Connection,
+    subjects: Sequence[str],
+    versions: Sequence[Version],
+    *,
+    entry: Entry,
+    now: datetime,
+    never_left: str | None = None,
+) -> dict[str, Changes]:
+    facts.lock(connection, *subjects)
+    plans = _plans(connection, subjects, versions, now, never_left)
+    _write_windows(connection, plans, entry)
+    return apply_all(connection, plans, now)
 
 
 Window = dict[str, Any]
@@ -130,9 +178,12 @@ def _windows_to_write(plan: Plan, there: Mapping[str, Row[Any]]) -> tuple[list[W
     return new, changed
 
 
-def _write_windows(connection: Connection, plan: Plan, entry: Entry) -> None:
-    new, changed = _windows_to_write(plan, _windows(connection, [plan.subject])[plan.subject])
-    for id, window in changed.items():
-        entry.update(Assessment, id, **window)
+def _write_windows(connection: Connection, plans: Sequence[Plan], entry: Entry) -> None:
+    there = _windows(connection, [plan.subject for plan in plans])
+    to_write = [_windows_to_write(plan, there[plan.subject]) for plan in plans]
+    new = [window for some, _ in to_write for window in some]
+    changed = {id: window for _, some in to_write for id, window in some.items()}
+    if changed:
+        entry.update_all(Assessment, changed)
     if new:
         entry.insert_all(Assessment, new)

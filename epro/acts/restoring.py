@@ -1,8 +1,9 @@
 """The database came back from a backup: nothing is sent until the carrier, or a person, has said what left since then.
 
-`restored` marks it. `settle` asks the carrier and records what it names as left; when every text has found its place,
-sending is on again. Where the carrier cannot tell, or names a text that has no place, a person looks and calls
-`release`: what was due in between is then never sent by itself, and stands on the desk as a call to make.
+`restored` marks it. `settle` asks the carrier, obeys what patients have written since (a STOP that the backup does not
+hold), and records what left; when every text has found its place, sending is on again. Where the carrier cannot tell,
+or names a text that has no place, a person looks and calls `release`: what was due in between is then never sent by
+itself, and stands on the desk as a call to make.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from epro.acts.replanning import replan
+from epro.acts.replanning import replan_all
+from epro.acts.replies import Incoming, keep
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
 from epro.store.audit import TRIAL_CHAIN, Actor, Entry, entry
 from epro.store.contacts import Cipher
-from epro.store.models import Contact, Link, Patient, Restored
+from epro.store.models import Contact, Link, Restored
 from scheduler import restoring
-from scheduler.ports import CHANNELS, EMAIL, CannotTell, Listed
+from scheduler.ports import CHANNELS, EMAIL, CannotTell, Listed, Received
 
 
 class SendingIsOff(RuntimeError):
@@ -69,24 +71,28 @@ def settle(
     protocol: Protocol,
     cipher: Cipher,
     listed: Sequence[Listed] | CannotTell,
+    received: Sequence[Received] | CannotTell,
     *,
     by: Actor,
     now: datetime,
 ) -> Settled:
-    """Record what the carrier names as left, and let texts go again when all of it has its place.
+    """Record what the carrier names as left and as come in, and let texts go again when all that left has its place.
 
-    listed: what the carrier took since the backup. Raises Refusal where no restore waits to be settled.
+    listed, received: what the carrier took since the backup, from us and from patients. What patients wrote is kept
+    and obeyed as when it came; they were answered then. Raises Refusal where no restore waits to be settled.
     """
     row = unsettled(connection)
     if row is None:
         raise Refusal([Wrong("", N_("This database was not restored from a backup, or that has been settled."))])
-    if isinstance(listed, CannotTell):
+    if isinstance(listed, CannotTell) or isinstance(received, CannotTell):
         return Settled(0, (), (), could_tell=False)
+    for text in received:
+        keep(connection, protocol, cipher, Incoming(text.ref, text.sender, text.body), now)
     with entry(connection, chain=TRIAL_CHAIN, action="restore looked into", by=by, at=now) as opened:
         settled = _place(connection, cipher, listed)
         if settled.all_placed:
             _give_up(connection, row, could_tell=True)
-            _let_go(connection, protocol, opened, now)
+            _let_go(connection, opened, now)
     return settled
 
 
@@ -102,7 +108,7 @@ def release(
         raise Refusal([Wrong("", N_("This database was not restored from a backup, or that has been settled."))])
     with entry(connection, chain=TRIAL_CHAIN, action="restore released", by=by, at=now, reason=reason) as opened:
         untold = _give_up(connection, row, could_tell)
-        _let_go(connection, protocol, opened, now)
+        _let_go(connection, opened, now)
     return untold
 
 
@@ -134,10 +140,9 @@ def _subjects(connection: Connection, cipher: Cipher, text: Listed) -> list[str]
     return by_link or list(connection.execute(select(Contact.subject).where(here).distinct()).scalars())
 
 
-def _let_go(connection: Connection, protocol: Protocol, opened: Entry, now: datetime) -> None:
+def _let_go(connection: Connection, opened: Entry, now: datetime) -> None:
     """Sending is on: every patient is planned anew, from what is now known to have left."""
     waiting = select(Restored.id).where(Restored.released_at.is_(None))
     for id in connection.execute(waiting).scalars().all():
         opened.update(Restored, id, released_at=now)
-    for subject in connection.execute(select(Patient.subject).order_by(Patient.subject)).scalars().all():
-        replan(connection, protocol, subject, entry=opened, now=now)
+    replan_all(connection, entry=opened, now=now)

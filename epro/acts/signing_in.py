@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
-from epro.acts import passwords, second_step, sessions, tokens, tries, users
+from epro.acts import guessing, passwords, second_step, sessions, tokens, users
+from epro.acts.guessing import CODE, PASSWORD, Place
 from epro.acts.sessions import FULL, SECOND_STEP, SETUP, Session
-from epro.acts.tries import CODE, PASSWORD, Place
 from epro.store.audit import ACCOUNTS_CHAIN, Actor, entry
 from epro.store.contacts import Cipher
 from epro.store.database import reading, writing
@@ -40,7 +40,7 @@ def by_password(
 ) -> Begun | None:
     """None when it is wrong, nobody's, or of a closed account: all three look alike and take as long. Raises Slowed."""
     with writing(engine) as connection:
-        tried = tries.begin(connection, place, PASSWORD, now)
+        tried = guessing.begin(connection, place, PASSWORD, now)
     with reading(engine) as connection:
         before = _account(connection, email)
     right = passwords.is_right(password, before.password if before else None)
@@ -50,7 +50,7 @@ def by_password(
         if known is None or not (right and same and known.active):
             _miss(connection, known, place, PASSWORD, request, now)
             return None
-        tries.succeed(connection, tried)
+        guessing.succeed(connection, tried)
         return begin(connection, known.id, "password", proved_twice=False, required=required, request=request, now=now)
 
 
@@ -59,14 +59,14 @@ def by_code(
 ) -> Begun | None:
     """The second step: an authenticator's or a recovery code. None when it is wrong or used. Raises Slowed."""
     with writing(engine) as connection:
-        tried = tries.begin(connection, place, CODE, now)
+        tried = guessing.begin(connection, place, CODE, now)
     with writing(engine) as connection:
         method = _code_used(connection, cipher, session, code, request, now)
         known = _account(connection, session.email)
         if known is None or not (method and known.active and session.unchanged):
             _miss(connection, known, place, CODE, request, now)
             return None
-        tries.succeed(connection, tried)
+        guessing.succeed(connection, tried)
         sessions.drop(connection, session, now)
         reason = f"password and {method}"
         return begin(connection, known.id, reason, proved_twice=True, required=True, request=request, now=now)
@@ -129,7 +129,7 @@ def prove_by_password(
 ) -> bool:
     """Show anew who is sitting there. Raises Slowed."""
     with writing(engine) as connection:
-        tried = tries.begin(connection, place, PASSWORD, now)
+        tried = guessing.begin(connection, place, PASSWORD, now)
     with reading(engine) as connection:
         known = _account(connection, session.email)
     right = known is not None and passwords.is_right(password, known.password)
@@ -137,7 +137,7 @@ def prove_by_password(
         if not right:
             _miss(connection, known, place, PASSWORD, request, now)
             return False
-        tries.succeed(connection, tried)
+        guessing.succeed(connection, tried)
         sessions.prove(connection, session, now)
         tell(connection, "identity shown again", actor(session.email, session.role, request), now, "password")
     return True
@@ -148,13 +148,13 @@ def prove_by_code(
 ) -> bool:
     """Show anew the second step too: an authenticator's or a recovery code. Raises Slowed."""
     with writing(engine) as connection:
-        tried = tries.begin(connection, place, CODE, now)
+        tried = guessing.begin(connection, place, CODE, now)
     with writing(engine) as connection:
         method = _code_used(connection, cipher, session, code, request, now)
         if method is None:
             _miss(connection, _account(connection, session.email), place, CODE, request, now)
             return False
-        tries.succeed(connection, tried)
+        guessing.succeed(connection, tried)
         tell(connection, "identity shown again", actor(session.email, session.role, request), now, method)
     return True
 
@@ -195,7 +195,7 @@ def _miss(
     """Tell of a miss, and of the delay it may bring. Of an unknown account nothing that was typed is kept."""
     by = actor(known.email, known.role, request) if known else Actor(UNKNOWN, "none", "desk", request)
     tell(connection, MISSED, by, now, kind)
-    until = tries.judged_from(connection, place, kind, now)
+    until = guessing.judged_from(connection, place, kind, now)
     if until > now:
         tell(connection, SLOWED_DOWN, by, now, f"{kind}, until {until.isoformat(timespec='seconds')}")
 

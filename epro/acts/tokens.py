@@ -1,4 +1,7 @@
-"""A secret that works once and not for long: a link to set up an account, a passkey's challenge."""
+"""A secret that works once or for a time: a link to set up an account, a passkey's challenge, a calendar's address.
+
+And what is done once by whichever process comes first, such as a mail of this morning.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from epro.acts.sessions import hash_of
 from epro.store.models import StaffToken
@@ -40,6 +44,22 @@ def redeem(connection: Connection, purpose: str, token: str, now: datetime) -> R
 def revoke(connection: Connection, purpose: str, user: int, now: datetime) -> None:
     here = (StaffToken.purpose == purpose, StaffToken.user_id == user, StaffToken.used_at.is_(None))
     connection.execute(update(StaffToken).where(*here).values(used_at=now))
+
+
+def claim(connection: Connection, purpose: str, key: str, expires_at: datetime) -> bool:
+    """Take something that is done once, by whichever process comes first. Returns whether it is ours to do."""
+    row = {"token_hash": hash_of(f"{purpose}/{key}"), "purpose": purpose, "user_id": None, "expires_at": expires_at}
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(StaffToken).values(**row))
+    except IntegrityError:
+        return False
+    return True
+
+
+def release(connection: Connection, purpose: str, key: str) -> None:
+    """Give back what was claimed and surely not done."""
+    connection.execute(delete(StaffToken).where(StaffToken.token_hash == hash_of(f"{purpose}/{key}")))
 
 
 def _working(purpose: str, token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -15,6 +15,7 @@ COMMANDS = {  # command: (module, one line of help)
     "clock": ("serving", "Send the texts that are due, until stopped."),
     "dossier": ("dossier", "Show every screen, text and day of a trial in one file."),
     "demo": ("demo", "Show the whole job on a simulated trial."),
+    "rehearse": ("rehearsing", "Play a whole trial with invented patients, before its first."),
     "enrol": ("enrolling", "Enrol one patient."),
     "import": ("importing", "Bring in a file of the trial office, all of it or nothing: first as what it would do."),
     "amend": ("amending", "Show what a changed trial file would change for each patient, and change it."),

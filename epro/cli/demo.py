@@ -112,11 +112,12 @@ def _bar() -> Progress:
 def _say_where_to_look(house: House, password: str, report: Path) -> None:
     import segno
 
-    from epro.rehearsal.seeding import an_open_link
+    from epro.rehearsal.seeding import OFFICE_EMAIL, an_open_link
 
     settings = house.settings
     click.echo(
-        f"\nThe desk        {settings.address}/desk\n                sign in as {DEMO_EMAIL}, password {password}"
+        f"\nThe desk        {settings.address}/desk\n                sign in as {DEMO_EMAIL}, password {password}\n"
+        f"                or as {OFFICE_EMAIL}, the trial office, by the same password"
     )
     link = an_open_link(house)
     if link:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from epro.acts.imports.files import CHANGED, NEW, UNCHANGED, Brought, bring_in
 from epro.acts.imports.kinds import KINDS
@@ -20,13 +25,13 @@ PATIENTS = "patients"
 
 
 @click.command(name="import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--what", type=click.Choice(list(KINDS)), default=PATIENTS, show_default=True, help="What is in it.")
 @click.option("--dry-run", is_flag=True, help="Show what it would do, and stop.")
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 @click.option("--columns", is_flag=True, help="Show the columns of such a file, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON; without --yes nothing is changed.")
-def import_(file: Path, what: str, dry_run: bool, yes: bool, columns: bool, as_json: bool) -> None:
+def import_(file: Path | None, what: str, dry_run: bool, yes: bool, columns: bool, as_json: bool) -> None:
     """Show what each row of a file would become and, asked, bring it in: all of it, or nothing and every reason.
 
     FILE is CSV (commas or semicolons, UTF-8 or Windows) or an Excel workbook. The same file again changes nothing.
@@ -37,15 +42,19 @@ def import_(file: Path, what: str, dry_run: bool, yes: bool, columns: bool, as_j
     Example: epro import events.csv --what adverse_events --dry-run
     """
     house = released(open_house(read_settings()))
-    kind, raw = KINDS[what], file.read_bytes()
+    kind = KINDS[what]
     if columns:
         click.echo(f"needed: {', '.join(kind.required(house.protocol))}")
         click.echo(f"may be left out: {', '.join(kind.optional(house.protocol))}")
         return
+    if file is None:
+        raise click.UsageError("Name a file, or --columns.")
+    raw = file.read_bytes()
 
     def bring(dry: bool) -> Brought:
-        with writing(house.engine) as connection:
-            return bring_in(connection, house.protocol, house.cipher, kind, raw, by=COMMAND, now=house.clock(), dry=dry)
+        with writing(house.engine) as connection, _bar() as show:
+            act: dict[str, Any] = {"by": COMMAND, "now": house.clock(), "progress": show}
+            return bring_in(connection, house.protocol, house.cipher, kind, raw, dry=dry, **act)
 
     brought = bring(dry=dry_run or not yes)
     _tell(brought, as_json)
@@ -58,6 +67,17 @@ def import_(file: Path, what: str, dry_run: bool, yes: bool, columns: bool, as_j
     if brought.wrongs:
         raise Refusal(brought.wrongs)
     click.echo("Imported.")
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal, where there is one."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        rows = progress.add_task("Reading row by row", total=None)
+        yield lambda done, total: progress.update(rows, completed=done, total=total)
 
 
 def _tell(brought: Brought, as_json: bool) -> None:

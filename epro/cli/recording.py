@@ -14,6 +14,7 @@ from epro.house import House
 from epro.opening import OUTBOX, carrier_of, open_house
 from epro.settings import read_settings
 from epro.store import anchors
+from epro.store.audit import Actor
 from epro.store.database import reading, writing
 from scheduler.carriers.twilio import Twilio
 
@@ -26,11 +27,14 @@ from scheduler.carriers.twilio import Twilio
     multiple=True,
     help="A copy of anchors.jsonl that was kept elsewhere; more than one may be given.",
 )
+@click.option("--go-on", metavar="NAME", help="Who has looked into a broken trail and lets the service start again.")
+@click.option("--reason", default="", help="With --go-on: what was found, and why the trial goes on.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def verify(elsewhere: tuple[Path, ...], as_json: bool) -> None:
+def verify(elsewhere: tuple[Path, ...], go_on: str | None, reason: str, as_json: bool) -> None:
     """Hold the audit trail against its hashes and its anchors, and every row of the data against the trail.
 
-    Exit code 0 only when everything agrees; otherwise the first bad row of each chain is named.
+    Exit code 0 only when everything agrees; otherwise the first bad row of each chain is named. `epro serve` and
+    `epro clock` do not start on a trail that is broken; --go-on lets them, and the trail keeps who decided it and why.
 
     Example: epro verify --anchors /media/site/anchors.jsonl
     """
@@ -52,6 +56,12 @@ def verify(elsewhere: tuple[Path, ...], as_json: bool) -> None:
         if not known:
             click.echo("No anchors yet: a tail that was cut off or a history written anew cannot be seen.")
         click.echo("\n".join(found.faults) if found.faults else "Everything agrees.")
+    if go_on and found.faults:
+        from epro.acts.going_on import go_on as decide
+
+        with writing(house.engine) as connection:
+            decide(connection, reason=reason, by=Actor(go_on, "operator", "command"), now=house.clock())
+        click.echo("It is in the trail that you go on: `epro serve` and `epro clock` start again.", err=True)
     sys.exit(1 if found.faults else 0)
 
 

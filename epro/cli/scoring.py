@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import questionnaires
+from questionnaires.cells import inert
 from questionnaires.located import Fault
 from questionnaires.value_sets import with_value_set
 
@@ -161,13 +162,14 @@ def _counts_from_zero(answers: Answers, instrument: Instrument) -> bool:
 
 
 def _write(table: pd.DataFrame, out: Path | None) -> None:
-    """CSV, or Parquet where the name says so; every figure is written in full."""
+    """CSV, or Parquet where the name says so; every figure is written in full, and no text as a formula."""
+    words: dict[str, Any] = {str(name): table[name].map(inert) for name in table.select_dtypes(["object", "string"])}
     if out is None:
-        table.to_csv(sys.stdout, index=False)
+        table.assign(**words).to_csv(sys.stdout, index=False)
     elif out.suffix.lower() in (".parquet", ".pq"):
         table.to_parquet(out, index=False)
     else:
-        table.to_csv(out, index=False, encoding="utf-8")
+        table.assign(**words).to_csv(out, index=False, encoding="utf-8")
 
 
 def _summary(answers: Answers, instrument: Instrument, reasons: Reasons, left_out: list[str]) -> dict[str, object]:

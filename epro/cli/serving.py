@@ -21,6 +21,7 @@ from epro.opening import (
     letters_of,
     open_house,
     pace_of,
+    refuse_a_broken_trail,
     sending_clock,
     system_clock,
 )
@@ -29,7 +30,7 @@ from epro.store.audit import Actor
 from epro.store.database import reading, writing
 from epro.store.migrating import migrate, newest_revision, revision_of
 from epro.store.sealing import grant
-from scheduler.ports import CannotTell, Carrier, Listed, Listing
+from scheduler.ports import CannotTell, Carrier, Inbox, Listed, Listing, Received
 from scheduler.restoring import CLOCKS_DIFFER_BY
 
 COMMAND = Actor("command line", "operator", "command")
@@ -130,13 +131,18 @@ def _after_restore(house: House, carrier: Carrier, decided_by: str | None) -> No
     with reading(house.engine) as connection:
         row = unsettled(connection)
     listed: Sequence[Listed] | CannotTell = CannotTell()
+    received: Sequence[Received] | CannotTell = ()  # a carrier without an inbox has taken nothing for us
     if row is not None and isinstance(carrier, Listing):
         listed = carrier.sent_since(row.backup_at - CLOCKS_DIFFER_BY)
+    if row is not None and isinstance(carrier, Inbox):
+        received = carrier.received_since(row.backup_at - CLOCKS_DIFFER_BY)
     now = house.clock()
     with writing(house.engine) as connection:
-        settled = settle(connection, house.protocol, house.cipher, listed, by=COMMAND, now=now)
+        settled = settle(connection, house.protocol, house.cipher, listed, received, by=COMMAND, now=now)
     if settled.could_tell:
         click.echo(f"The carrier took {len(settled.recorded)} texts that the backup does not hold; they are recorded.")
+        if not isinstance(received, CannotTell) and received:
+            click.echo(f"Patients sent {len(received)} texts since then; each STOP and START among them is obeyed.")
     if settled.all_placed:
         click.echo("Sending is on again: start `epro clock`.")
         return
@@ -155,7 +161,11 @@ def _after_restore(house: House, carrier: Carrier, decided_by: str | None) -> No
 
 
 def refuse_unless_ready(house: House) -> None:
-    """A live trial meets patients only from an installation that has everything. Raises NotReadyForLive."""
+    """Nobody is served or texted on a broken record, and a live trial meets patients only from what has everything.
+
+    Raises TrailDoesNotHold, NotReadyForLive.
+    """
+    refuse_a_broken_trail(house)
     if not house.protocol.trial.live:
         return
     from epro.going_live import what_installation_lacks

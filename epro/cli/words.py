@@ -9,10 +9,11 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from epro.acts.restoring import SendingIsOff
 from epro.acts.trial import NotAmended
 from epro.backups import BackupRefused
-from epro.opening import NotReadyForLive
+from epro.opening import NotReadyForLive, TrailDoesNotHold
 from epro.refusals import NoSuchPatient, Refusal
 from epro.settings import SettingsRefused
 from epro.store import database
+from epro.store.anchors import NotAnAnchor
 from epro.store.copying import CopyFailed
 from epro.versions import NoTrial
 from questionnaires.located import Refused
@@ -23,6 +24,8 @@ SAID_IN_WORDS = (
     Refusal,
     SettingsRefused,
     NotReadyForLive,
+    TrailDoesNotHold,
+    NotAnAnchor,
     NotAmended,
     NoTrial,
     SendingIsOff,

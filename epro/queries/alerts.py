@@ -30,7 +30,8 @@ def open_alerts(
     connection: Connection, *, sites: Collection[str] | None = None, subject: str | None = None
 ) -> list[Alert]:
     """Those of these sites (None = all), the oldest first, in one statement."""
-    here = [] if sites is None else [Patient.site.in_(sites)]
+    here: list[ColumnElement[bool]] = []
+    here += [] if sites is None else [Patient.site.in_(sites)]
     here += [] if subject is None else [Patient.subject == subject]
     rows = connection.execute(
         select(PatientEvent.__table__, Patient.site, _followed_by(ALERT_ESCALATED).label("escalated"))

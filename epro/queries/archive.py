@@ -6,7 +6,6 @@ plain words, and `epro_verify.py`. No number, no word of a reply, no password, n
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,6 @@ from sqlalchemy import Connection, Dialect, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateTable
 
-from epro.cells import as_csv, inert
 from epro.house import House
 from epro.protocol import Protocol
 from epro.queries.verification import entries
@@ -32,6 +30,7 @@ from epro.store.migrating import TABLES
 from epro.store.models import Access, AuditValue, Base, Form, TrialVersion, table_of
 from epro.store.sealing import told
 from questionnaires.catalogue import file_of
+from questionnaires.cells import as_csv, inert, write_csv
 from scheduler.tables import attempt, message, message_event
 
 CHECKSUMS = "checksums.sha256"
@@ -83,15 +82,12 @@ def _columns(table: Table) -> list[str]:
 
 
 def _write_table(connection: Connection, folder: Path, table: Table) -> dict[str, Any]:
-    names, rows = _columns(table), 0
+    names = _columns(table)
     key = [column.name for column in table.primary_key.columns]
     statement = select(*(table.columns[name] for name in names)).order_by(*table.primary_key.columns)
     with open(folder / "data" / f"{table.name}.csv", "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
-        for row in connection.execute(statement, execution_options={"yield_per": AT_ONCE}):
-            writer.writerow([_cell(value) for value in row])
-            rows += 1
+        found = connection.execute(statement, execution_options={"yield_per": AT_ONCE})
+        rows = write_csv(file, names, ([_cell(value) for value in row] for row in found))
     return {"rows": rows, "key": key, "told": "entry" in table.columns and not table.columns["entry"].nullable}
 
 

@@ -6,7 +6,7 @@ raised an alert. Ranked by the window that closes first, then baselines, then mi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -15,9 +15,10 @@ from epro.queries.reach import WHY_UNREACHABLE, Sending
 from epro.queries.worklist import Row, Worklist
 from epro.queries.written import Written
 from epro.refusals import N_
-from epro.store.facts import Facts, Happened
+from epro.store.facts import Happened
 from scheduler import arrows
 
+Key = tuple[str, str | None]  # subject, and the visit whose form waits
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -33,6 +34,7 @@ class Call:
     replies: tuple[Written, ...]
     alerts: tuple[Alert, ...]
     last_call: Happened | None = None
+    rests: bool = False  # her texts rest until a day
 
     @property
     def is_for_a_person(self) -> bool:
@@ -41,13 +43,20 @@ class Call:
         return bool((self.unreachable and not waits_for_check) or self.replies or self.alerts)
 
     @property
+    def is_for_today(self) -> bool:
+        """Whether somebody must call: no text will do, or none is left to go for a form that is late."""
+        no_text_left = self.overdue and not self.rests and self.sending.next_at is None
+        return self.is_for_a_person or no_text_left
+
+    @property
     def sending(self) -> Sending:
         return self.form.sending if self.form else Sending()
 
 
 def calls(lists: Worklist, replies: Sequence[Written], alerts: Sequence[Alert]) -> list[Call]:
     """The list, ranked. known patients bring their last call along."""
-    found: dict[tuple[str, str | None], Call] = {}
+    found: dict[Key, Call] = {}
+    key: Key
     for row in lists.overdue:
         found[row.subject, row.visit] = Call(row.subject, row.site, row, True, (), (), ())
     for one in lists.unreachable:
@@ -62,7 +71,8 @@ def calls(lists: Worklist, replies: Sequence[Written], alerts: Sequence[Alert]) 
         key = _first_of(found, alert.subject)
         there = found.get(key) or _without_form(alert.subject, alert.site)
         found[key] = replace(there, alerts=(*there.alerts, alert))
-    return sorted(_with_last_calls(found.values(), lists.known), key=_rank)
+    known = (_with_facts(call, lists) for call in found.values())
+    return sorted(known, key=_rank)
 
 
 def reasons(call: Call) -> list[tuple[str, Mapping[str, object]]]:
@@ -88,7 +98,7 @@ def _rank(call: Call) -> tuple[datetime, bool, int, bool, str]:
     return call.form.closes_at, not call.form.baseline, -call.form.misses, not asked, call.subject
 
 
-def _first_of(found: Mapping[tuple[str, str | None], Call], subject: str) -> tuple[str, str | None]:
+def _first_of(found: Mapping[Key, Call], subject: str) -> Key:
     """The line of a patient whose window closes first; a line of her own without a form where she has none."""
     hers = [(call.form.closes_at, key) for key, call in found.items() if call.subject == subject and call.form]
     return min(hers)[1] if hers else (subject, None)
@@ -98,5 +108,6 @@ def _without_form(subject: str, site: str) -> Call:
     return Call(subject, site, None, False, (), (), ())
 
 
-def _with_last_calls(found: Iterable[Call], known: Mapping[str, Facts]) -> list[Call]:
-    return [replace(call, last_call=known[call.subject].last_call) if call.subject in known else call for call in found]
+def _with_facts(call: Call, lists: Worklist) -> Call:
+    known = lists.known.get(call.subject)
+    return replace(call, last_call=known.last_call if known else None, rests=call.subject in lists.paused)

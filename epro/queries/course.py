@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from sqlalchemy import Connection, select
 
 from epro.protocol import RANDOMISATION, Protocol
 from epro.queries.timeline import Timeline
 from epro.store.models import Audit
+from epro.store.planned import INSTANT
 from scheduler import arrows, ledger
 
 OPENS, CLOSES, STARTED, COMPLETED, TEXT, RECEIPT, RECORDED, ACT = (
@@ -74,7 +75,7 @@ def course(connection: Connection, protocol: Protocol, shown: Timeline, now: dat
 def _of_visits(shown: Timeline, protocol: Protocol) -> Iterator[Moment]:
     for visit in shown.visits:
         yield _moment(visit.opens_at, protocol, OPENS, visit.code, visit=visit.code)
-        closes = visit.closes_at - timedelta(microseconds=1)  # on its last day
+        closes = visit.closes_at - INSTANT  # on its last day
         yield _moment(closes, protocol, CLOSES, visit.state, visit=visit.code)
         if visit.started_at:
             yield _moment(visit.started_at, protocol, STARTED, visit.code, visit=visit.code)
@@ -95,8 +96,8 @@ def _of_texts(connection: Connection, shown: Timeline, protocol: Protocol) -> It
 
 def _recorded(shown: Timeline) -> Iterator[Moment]:
     for one in shown.recorded:
-        known = {"detail": one.reason, "by": one.by, "value": one.value}
-        yield Moment(one.happened_on, None, one.reported_at, RECORDED, one.kind, **known)
+        at, kind = one.reported_at, one.kind
+        yield Moment(one.happened_on, None, at, RECORDED, kind, detail=one.reason, by=one.by, value=one.value)
 
 
 def _acts(connection: Connection, shown: Timeline, protocol: Protocol) -> Iterator[Moment]:

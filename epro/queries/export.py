@@ -18,8 +18,9 @@ from sqlalchemy import Connection, func, select
 from analysis.trial import Trial, write_trial
 from epro.assessments import COMPLETED, EXCUSED, answered_after_randomisation, state_of
 from epro.house import House
-from epro.protocol import CONSENT, RANDOMISATION, Protocol
+from epro.protocol import CONSENT, RANDOMISATION, Protocol, covariates_in, is_number
 from epro.store import facts
+from epro.store.crf import covariates_of, events_of
 from epro.store.database import reading
 from epro.store.facts import Facts
 from epro.store.models import Allocation, Answer, Assessment, Form, never_planned
@@ -40,6 +41,7 @@ def export(house: House, folder: Path, *, now: datetime) -> Trial:
         arms = {row.subject: row.arm for row in connection.execute(select(Allocation.subject, Allocation.arm))}
         answers = _answers(connection, protocol)
         forms = _forms(connection, protocol, known, now)
+        covariates, adverse_events = _covariates(connection, protocol), _adverse_events(connection)
     return write_trial(
         folder,
         subjects=_subjects(protocol, known, arms, answers),
@@ -49,6 +51,8 @@ def export(house: House, folder: Path, *, now: datetime) -> Trial:
         data_cut=_day(now, protocol),
         epro_version=version("epro"),
         instruments=[file_of(code, beside=protocol.folder) for code in protocol.instruments],
+        covariates=covariates,
+        adverse_events=adverse_events,
     )
 
 
@@ -75,6 +79,27 @@ def _subjects(protocol: Protocol, known: dict[str, Facts], arms: dict[str, str],
             }
         )
     return pd.DataFrame(rows)
+
+
+def _covariates(connection: Connection, protocol: Protocol) -> pd.DataFrame | None:
+    """A row per patient of whom the case report form said anything; None where it has said nothing yet."""
+    given, named = covariates_of(connection), covariates_in(protocol)
+    rows = [
+        {"subject": subject, **{name: _value(values.get(name), each) for name, each in named.items()}}
+        for subject, values in sorted(given.items())
+    ]
+    return pd.DataFrame(rows) if rows and named else None
+
+
+def _value(written: str | None, covariate: Mapping[str, Any]) -> float | str | None:
+    return float(written) if written is not None and is_number(covariate) else written
+
+
+def _adverse_events(connection: Connection) -> pd.DataFrame | None:
+    """Every event that was not taken back; None where there is none."""
+    told = ("subject", "term", "grade", "serious", "started_on", "ended_on")
+    standing = [event for event in events_of(connection).values() if not event.taken_back]
+    return pd.DataFrame([{name: getattr(event, name) for name in told} for event in standing]) if standing else None
 
 
 def _last_alive(patient: Facts, answered_on: date | None) -> date:

@@ -18,9 +18,8 @@ def imported_files(connection: Connection) -> list[Row[Any]]:
     return list(connection.execute(found.order_by(ImportedFile.id.desc()).limit(MOST_SHOWN)))
 
 
-def copy_of(connection: Connection, file: int) -> Row[Any] | None:
+def copy_of(connection: Connection, file: int) -> Any:
     """kind, imported_at and cells of a file; None where there is none, or its cells were emptied."""
     columns = (ImportedFile.kind, ImportedFile.imported_at, ImportedFile.cells)
     kept = select(*columns).where(ImportedFile.id == file, ImportedFile.cells.is_not(None))
-    found: Row[Any] | None = connection.execute(kept).one_or_none()
-    return found
+    return next(iter(connection.execute(kept)), None)

@@ -34,6 +34,8 @@ class TextRow(Shape):
     """What the ledger says of one text."""
 
     @property
+    def channel(self) -> str: ...
+    @property
     def state(self) -> str: ...
     @property
     def send_at(self) -> datetime | None: ...
@@ -45,7 +47,7 @@ class TextRow(Shape):
 
 @dataclass(frozen=True)
 class Sending:
-    """The texts of one form: how many left, what became of the last that was tried, when the next one goes.
+    """The texts of one form: how many left, what became of the last that was tried, when and how the next one goes.
 
     `impossible`: the rules leave no moment at which any text of this form could go.
     """
@@ -55,6 +57,7 @@ class Sending:
     last_at: datetime | None = None
     last_code: int | None = None
     next_at: datetime | None = None
+    next_channel: str | None = None
     impossible: bool = False
 
 
@@ -62,13 +65,17 @@ def sending_of(texts: Sequence[TextRow]) -> Sending:
     """The standing of one form's texts."""
     tried = [text for text in texts if text.left_at is not None or text.state in MISCARRIED]
     last = max(tried, key=_moment, default=None)
-    next_at = min((text.send_at for text in texts if text.state == arrows.PLANNED and text.send_at), default=None)
+    next_at, next_channel = min(
+        ((text.send_at, text.channel) for text in texts if text.state == arrows.PLANNED and text.send_at),
+        default=(None, None),
+    )
     return Sending(
         sent=sum(text.left_at is not None and text.state not in NOT_YET_SENT for text in texts),
         last_state=last.state if last else None,
         last_at=_moment(last) if last else None,
         last_code=last.code if last else None,
         next_at=next_at,
+        next_channel=next_channel,
         impossible=not tried
         and next_at is None
         and any(text.state == arrows.NOT_SENDABLE and text.send_at is None for text in texts),

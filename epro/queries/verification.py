@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select, tuple_
 
-from epro.record.epro_verify import Chains, Values, with_reason
+from epro.record.epro_verify import REDACTED, Chains, Values, with_reason
 from epro.store.anchors import Anchor
 from epro.store.audit import UNAUDITED, canonical
 from epro.store.models import Audit, AuditValue
@@ -26,7 +28,8 @@ INSTANT = {  # as the trail writes it
     "postgresql": """to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00'""",
     "sqlite": "substr(at, 1, 26) || '+00:00'",
 }
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+CHANGES = {"postgresql": "changes::text", "sqlite": "changes"}
+DIGESTS = re.compile(r'"([0-9a-f]{64})"(?=\]|,(?:null|"[0-9a-f]{64}")\])')  # a change ends in its old and its new one
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,11 @@ def verify(connection: Connection, anchors: Sequence[Anchor], *, rows: bool = Tr
     Reads every entry once, in a stream; memory does not grow with the trail but for columns that were changed.
     """
     chains = Chains(anchors)
-    for chain, seq, action, changes, previous, hash_, text in entries(connection):
-        chains.take(chain, seq, action, changes, previous, hash_, text)
+    for chain, seq, action, why, changes, previous, hash_, text in entries(connection):
+        digests = DIGESTS.findall(changes)
+        chains.take(chain, seq, previous, hash_, text, [*digests, why] if why else digests)
+        if action == REDACTED:
+            chains.redact(json.loads(changes))
     values = Values(chains)
     statement = "SELECT digest, salt, value FROM audit_value"
     for digest, salt, value in _stream(connection, statement):
@@ -81,14 +87,33 @@ def _wrong_stretches(connection: Connection) -> Iterator[str]:
             yield f"data: {name}, rows {first} to {last}: the trail holds another hash of them"
 
 
-def entries(connection: Connection) -> Iterator[tuple[str, int, str, list[Any], str, str, str]]:
-    """chain, seq, action, changes, previous, hash, and the text that is hashed, chain by chain in order."""
+def entries(connection: Connection) -> Iterator[tuple[str, int, str, str | None, str, str, str, str]]:
+    """chain, seq, action, why, changes, previous, hash, and the text that is hashed, chain by chain in order.
+
+    changes: the JSON as it was written. The text is put together string by string, as a million are wanted at once.
+    """
     at = INSTANT[connection.dialect.name]
-    changes = "changes::text" if connection.dialect.name == "postgresql" else "changes"
+    changes = CHANGES[connection.dialect.name]
     statement = f"SELECT chain, seq, id, {at}, {FIELDS}, {changes}, previous, hash FROM audit ORDER BY chain, seq"  # noqa: S608
+    said = encode_basestring
     for row in _stream(connection, statement):
-        text = f"{_encode(list(row[:11]))[:-1]},{row[11]}]"
-        yield row[0], row[1], row[9], with_reason(row[2], row[10], json.loads(row[11])), row[12], row[13], text
+        chain, seq, id_, at, actor, role, channel, request, subject, action, why, changes, previous, hash_ = row
+        who = f"{said(actor)},{said(role)},{said(channel)},{said(request) if request is not None else 'null'}"
+        of = said(subject) if subject is not None else "null"
+        told = f"{said(action)},{said(why) if why is not None else 'null'},{changes}"
+        text = f"[{said(chain)},{seq},{said(id_)},{said(at)},{who},{of},{told}]"
+        yield chain, seq, action, why, changes, previous, hash_, text
+
+
+def _told_changes(connection: Connection) -> Iterator[tuple[str, int, list[Any]]]:
+    """chain, seq and every change, the reason of an entry among them, in the order of time.
+
+    A row may be changed in turn by acts of two chains: by its site's, and by an amendment of the whole trial.
+    """
+    changes = CHANGES[connection.dialect.name]
+    statement = f"SELECT chain, seq, id, why, {changes} FROM audit ORDER BY at, chain, seq"  # noqa: S608
+    for chain, seq, id_, why, changes in _stream(connection, statement):
+        yield chain, seq, with_reason(id_, why, json.loads(changes))
 
 
 def _stream(connection: Connection, statement: str) -> Iterator[Any]:
@@ -101,7 +126,7 @@ def _stream(connection: Connection, statement: str) -> Iterator[Any]:
 def _what_disagrees(connection: Connection) -> str:
     """The first digest that is missing, or that nothing speaks of; holds all of them in memory."""
     there = {row[0] for row in _stream(connection, "SELECT digest FROM audit_value")}
-    for chain, seq, _, changes, *_ in entries(connection):
+    for chain, seq, changes in _told_changes(connection):
         for _, _, _, old, new in changes:
             for digest in (old, new):
                 if digest and digest not in there:
@@ -140,7 +165,7 @@ def _differences(connection: Connection) -> tuple[list[str], int]:
 
 
 def _changes(connection: Connection, tables: dict[str, Table]) -> Iterator[tuple[str, str, str, str | None]]:
-    for _, _, _, changes, *_ in entries(connection):
+    for _, _, changes in _told_changes(connection):
         for name, row, column, _, new in changes:
             if name in tables:
                 yield name, row, column, new

@@ -22,11 +22,11 @@ from epro.queries.reach import MISCARRIED, Sending, sending_of, why_unreachable
 from epro.store import facts
 from epro.store.facts import Facts
 from epro.store.models import Assessment, Contact, Patient, PatientEvent
+from epro.store.planned import INSTANT
 from scheduler import arrows
 from scheduler.tables import attempt, message
 
 LATELY = SOON = timedelta(days=14)
-INSTANT = timedelta(microseconds=1)
 MOST = 100
 MOST_IN_DOUBT = 300  # patients of whom it is looked at more closely whether a text reaches them
 DOUBTFUL = (
@@ -98,7 +98,7 @@ def worklist(
         *([] if sites is None else [Patient.site.in_(sites)]),
         *([] if visit is None else [Assessment.visit == visit]),
     ]
-    waits, done = _waits(now), Assessment.completed_at > now - LATELY
+    waits, done = _waits(protocol, now), Assessment.completed_at > now - LATELY
     is_open = Assessment.opens_at <= now
     late, not_late = (Assessment.due_on < today), (Assessment.due_on >= today)
     found = {
@@ -122,13 +122,14 @@ def worklist(
     )
 
 
-def _waits(now: datetime) -> ColumnElement[bool]:
-    """That an answer is awaited now or soon."""
+def _waits(protocol: Protocol, now: datetime) -> ColumnElement[bool]:
+    """That an answer is awaited now or soon. The second bound of the window is implied, and spares a search of it."""
     return and_(
         Assessment.completed_at.is_(None),
         Assessment.reason.is_(None),
         Assessment.expected.is_(True),
         Assessment.closes_at > now,
+        Assessment.closes_at <= now + SOON + protocol.longest_window,
         Assessment.opens_at <= now + SOON,
         ~facts.has_ended(),
     )
@@ -237,7 +238,7 @@ def _sendings(connection: Connection, assessments: Collection[int]) -> dict[tupl
     """What has become of the texts of these assessments, in one statement."""
     here = and_(message.c.subject == Assessment.subject, message.c.visit == Assessment.visit)
     latest = and_(attempt.c.message == message.c.id, attempt.c.n == message.c.attempts)
-    columns = [message.c[name] for name in ("subject", "visit", "state", "send_at", "left_at")]
+    columns = [message.c[name] for name in ("subject", "visit", "channel", "state", "send_at", "left_at")]
     rows = connection.execute(
         select(*columns, attempt.c.code)
         .join(Assessment, here)

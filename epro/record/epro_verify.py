@@ -33,6 +33,7 @@ GENESIS = "0" * 64
 BEGIN, MIDDLE, END = '{"entry":', ',"previous":"', '"}'
 AFTER_ENTRY = len(MIDDLE) + 64 + len('","hash":"') + 64 + len(END)
 REDACTED = "value redacted"
+BEGINNING = (0, GENESIS)
 BOUND = 1 << 256
 INERT = "'"  # stands before a text that a spreadsheet would take for a formula
 csv.field_size_limit(1 << 30)
@@ -50,27 +51,28 @@ class Chains:
         self.sum_of_digests = 0
         self._anchors = self._by_place(anchors)
 
-    def take(self, chain: str, seq: int, action: str, changes: Any, previous: str, hash_: str, text: str) -> None:
-        """One entry: its fields, and the very text that was hashed. changes: as parsed."""
+    def take(self, chain: str, seq: int, previous: str, hash_: str, text: str, digests: Iterable[str] = ()) -> None:
+        """One entry: its place, the very text that was hashed, and the digests of the values that it speaks of."""
         self.counted += 1
-        last, head = self.heads.get(chain, (0, GENESIS))
+        for digest in digests:
+            self.sum_of_digests += int(digest, 16)
+        last, head = self.heads.get(chain, BEGINNING)
         if chain not in self.broken:
-            wrong = self._wrong(last, head, seq, previous, hash_, text) or self._wrong_anchor(chain, seq, hash_)
-            if wrong:
-                self._fault(chain, seq, wrong)
+            fits = seq == last + 1 and previous == head and (chain, seq) not in self._anchors
+            if not (fits and hashlib.sha256((previous + text).encode()).hexdigest() == hash_):
+                wrong = self._wrong(last, head, seq, previous, hash_, text) or self._wrong_anchor(chain, seq, hash_)
+                if wrong:
+                    self._fault(chain, seq, wrong)
             self.heads[chain] = (seq, hash_)
-        for change in changes:
-            if change[3]:
-                self.sum_of_digests += int(change[3], 16)
-            if change[4]:
-                self.sum_of_digests += int(change[4], 16)
-        if action == REDACTED:
-            self.redacted.update(change[1] for change in changes if change[0] == "audit_value")
+
+    def redact(self, changes: Iterable[Any]) -> None:
+        """The changes of an entry that tells which values were emptied."""
+        self.redacted.update(change[1] for change in changes if change[0] == "audit_value")
 
     def finish(self) -> list[str]:
         """What only the end can show: a tail that was cut off."""
         for (chain, count), known in sorted(self._anchors.items()):
-            last = self.heads.get(chain, (0, GENESIS))[0]
+            last = self.heads.get(chain, BEGINNING)[0]
             if last < count and chain not in self.broken:
                 at = known[0][1]
                 self._fault(chain, last + 1, f"the tail is cut: on {at} there were {count} entries, now {last}")
@@ -173,7 +175,10 @@ def follow(folder: Path, chains: Chains, told: Told | None) -> None:
         entry = read["entry"]
         text = line[len(BEGIN) : -AFTER_ENTRY]
         entry[11] = with_reason(entry[2], entry[10], entry[11])
-        chains.take(entry[0], entry[1], entry[9], entry[11], read["previous"], read["hash"], text)
+        digests = [digest for change in entry[11] for digest in (change[3], change[4]) if digest]
+        chains.take(entry[0], entry[1], read["previous"], read["hash"], text, digests)
+        if entry[9] == REDACTED:
+            chains.redact(entry[11])
         if told:
             told.take(entry)
 
@@ -220,12 +225,15 @@ class Told:
         self._rows: dict[
             tuple[str, str], dict[str, str | None]
         ] = {}  # (table, row): {column: digest}; "*" = all columns at the start
+        self._since: dict[tuple[str, str, str], str] = {}  # when each of these was told: two chains may tell of one row
         self._digests: dict[str, str] = {}
         self._values: dict[str, str | None] = {}
 
     def take(self, entry: Any) -> None:
         for table, row, column, old, new in entry[11]:
-            self._rows.setdefault((table, row), {})[column] = new
+            if entry[3] >= self._since.get((table, row, column), ""):
+                self._since[table, row, column] = entry[3]
+                self._rows.setdefault((table, row), {})[column] = new
             for digest in (old, new):
                 if digest:
                     self._digests[digest] = f"{entry[0]}, entry {entry[1]}"

@@ -25,7 +25,7 @@ from epro.store.audit import Actor
 from epro.store.database import writing
 from epro.store.migrating import migrate
 from epro.web.screens import CODE_WORD, app_of, screens
-from scheduler.planning import Plan
+from scheduler.messages import Plan
 from scheduler.texts import render, segments
 
 WIDTHS = (320, 390)

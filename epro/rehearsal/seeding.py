@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import MetaData, func, inspect, select
 
-from analysis.simulation import simulate
 from epro.acts import links, users
 from epro.acts.trial import adopt, holds_a_real_trial
+from epro.acts.users import NURSE, TRIAL_OFFICE
 from epro.house import House
 from epro.opening import OUTBOX, open_house
-from epro.rehearsal.carrier import LINK, RehearsalCarrier
+from epro.rehearsal.carrier import LINK
+from epro.rehearsal.case_report_forms import bring_in_case_report_forms
 from epro.rehearsal.places import REPORT_FOLDER, TRIAL_FOLDER
-from epro.rehearsal.player import PlayedClock, Player
+from epro.rehearsal.rehearsing import Asked, player_of
 from epro.settings import Settings
 from epro.store.audit import TRIAL_CHAIN, Actor, entry
 from epro.store.database import reading, writing
@@ -25,6 +26,7 @@ from epro.store.models import Audit, TrialVersion
 from scheduler.carriers.console import Console
 
 SIMULATED = "trial simulated"
+OFFICE_EMAIL = "office@demo.example"
 REHEARSAL = Actor("rehearsal", "operator", "command")
 ACCRUAL_MONTHS = 36
 STARTED_MONTHS_AGO = 48
@@ -70,17 +72,21 @@ def seed(
     with writing(house.engine) as connection:
         adopt(connection, house.protocol, by=REHEARSAL, now=start, simulated=True)
         email, password = login
-        users.add(
-            connection,
-            house.protocol,
-            email=email,
-            name="Demo nurse",
-            role="nurse",
-            sites=list(house.protocol.sites),
-            password=password,
-            by=REHEARSAL,
-            now=start,
-        )
+        for one, name, role, sites in (
+            (email, "Demo nurse", NURSE, list(house.protocol.sites)),
+            (OFFICE_EMAIL, "Demo trial office", TRIAL_OFFICE, []),
+        ):
+            users.add(
+                connection,
+                house.protocol,
+                email=one,
+                name=name,
+                role=role,
+                sites=sites,
+                password=password,
+                by=REHEARSAL,
+                now=start,
+            )
     _play(house, patients, seed, start, now, progress)
     with (
         writing(house.engine) as connection,
@@ -93,16 +99,12 @@ def seed(
 def _play(
     house: House, patients: int, seed: int, start: datetime, now: datetime, progress: Callable[[int, int], None]
 ) -> None:
-    simulated = simulate(
-        seed=seed,
-        subjects=patients,
-        visits={code: visit.month for code, visit in house.protocol.schedule.visits.items()},
-        start_on=start.date(),
-        accrual_months=ACCRUAL_MONTHS,
-    )
-    player_clock = PlayedClock(start)
-    carrier = RehearsalCarrier(Console(house.settings.home / OUTBOX, player_clock))
-    Player(house, simulated, carrier, until=now, clock=player_clock).play(progress)
+    """As any rehearsal, but up to now, in the demo's own database, and with an outbox to read texts in."""
+    asked = Asked(patients, seed, first_day=start.date(), accrual_months=ACCRUAL_MONTHS, one_in=None)
+    player = player_of(house, asked, outbox=lambda clock: Console(house.settings.home / OUTBOX, clock), until=now)
+    player.play(progress)
+    player.close()
+    bring_in_case_report_forms(house, player.phones.simulated, seed=seed, now=now)
 
 
 def _clear(house: House) -> None:

@@ -22,6 +22,10 @@ FILE = "anchors.jsonl"
 Anchor = dict[str, Any]  # at, chain, count, head
 
 
+class NotAnAnchor(ValueError):
+    """A line of the file of anchors is none; the message says which, and what to do."""
+
+
 def heads(connection: Connection, now: datetime) -> list[Anchor]:
     """The length and the last hash of every chain, by chain; also what a backup's manifest should hold."""
     last = select(Audit.chain, func.max(Audit.seq).label("seq")).group_by(Audit.chain).subquery()
@@ -44,11 +48,23 @@ def write(folder: Path, anchors: Sequence[Anchor]) -> None:
 
 
 def read(folder: Path) -> list[Anchor]:
-    """Every anchor that was written; none where there is no file yet. Raises ValueError for a line that is none."""
+    """Every anchor that was written; none where there is no file yet. Raises NotAnAnchor."""
     file = folder / FILE
     return read_file(file) if file.is_file() else []
 
 
 def read_file(file: Path) -> list[Anchor]:
-    """The anchors of a copy of the file. Raises ValueError for a line that is no anchor."""
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    """The anchors of a copy of the file. Raises NotAnAnchor."""
+    return [_anchor(line, file, n) for n, line in enumerate(file.read_text("utf-8", "replace").splitlines(), start=1)]
+
+
+def _anchor(line: str, file: Path, n: int) -> Anchor:
+    try:
+        read = json.loads(line)
+        datetime.fromisoformat(read["at"])
+        return {"at": read["at"], "chain": str(read["chain"]), "count": int(read["count"]), "head": str(read["head"])}
+    except (ValueError, LookupError, TypeError):
+        raise NotAnAnchor(
+            f"{file.name}:{n}: this is no anchor: the file was changed. Put a copy of it in its place that was kept "
+            "elsewhere."
+        ) from None

@@ -16,13 +16,15 @@ import hashlib
 import json
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select, text, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, text, tuple_, update
+from sqlalchemy.exc import NoResultFound
 
 from epro.personal import PERSONAL, holds_personal_number
 from epro.refusals import Refusal, Wrong
@@ -104,22 +106,48 @@ class Entry:
 
         Of a column that the trail may not hold it is told that it changed, and not from what to what.
         """
+        return self.update_all(model, {key: values}) == 1
+
+    def update_all(self, model: type[Base], rows: Mapping[Any, Mapping[str, Any]]) -> int:
+        """The same for several rows, by their primary keys, in a few statements. Returns how many differed."""
+        changes: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        there = self._there(model, {name for values in rows.values() for name in values}, rows)
+        for key, values in rows.items():
+            keys = key if isinstance(key, tuple) else (key,)
+            before = there[keys]
+            changed = {name: value for name, value in values.items() if before[name] != value}
+            if changed:
+                locks.refuse_to_change(self, model, key, changed)
+                self._refuse_personal_numbers(changed)
+                self._belongs(before)
+                hidden = UNAUDITED.get(model.__tablename__, set())
+                for name, value in changed.items():
+                    self._tell(model, keys, name, *((None, None) if name in hidden else (before[name], value)))
+                changes[tuple(changed)].append({**changed, **{f"key_{n}": part for n, part in enumerate(keys)}})
+        self._change(model, changes)
+        return sum(map(len, changes.values()))
+
+    def _there(
+        self, model: type[Base], names: Collection[str], keys: Collection[Any]
+    ) -> dict[tuple[Any, ...], Mapping[str, Any]]:
+        """These rows as they are, by primary key. Raises NoResultFound."""
         table = table_of(model)
-        columns = table.primary_key.columns
-        keys = key if isinstance(key, tuple) else (key,)
-        here = [column == part for column, part in zip(columns, keys, strict=True)]
-        named = [table.c[name] for name in dict.fromkeys((*values, *_owning(table)))]
-        before = self.connection.execute(select(*named).where(*here)).one()._mapping
-        changed = {name: value for name, value in values.items() if before[name] != value}
-        if changed:
-            locks.refuse_to_change(self, model, key, changed)
-            self._refuse_personal_numbers(changed)
-            self._belongs(dict(before))
-            self.connection.execute(update(table).where(*here).values(**changed, entry=self.id))
-            hidden = UNAUDITED.get(model.__tablename__, set())
-            for name, value in changed.items():
-                self._tell(model, keys, name, *((None, None) if name in hidden else (before[name], value)))
-        return bool(changed)
+        primary = list(table.primary_key.columns)
+        wanted = primary[0].in_(keys) if len(primary) == 1 else tuple_(*primary).in_(keys)
+        columns = {column.name: column for column in primary}
+        columns |= {name: table.c[name] for name in (*names, *_owning(table))}
+        rows = self.connection.execute(select(*columns.values()).where(wanted)).mappings().all()
+        if len(rows) < len(keys):
+            raise NoResultFound(f"{len(keys) - len(rows)} rows of {table.name} are not there")
+        return {tuple(row[column.name] for column in primary): dict(row) for row in rows}
+
+    def _change(self, model: type[Base], changes: Mapping[tuple[str, ...], Sequence[dict[str, Any]]]) -> None:
+        table = table_of(model)
+        here = [column == bindparam(f"key_{n}") for n, column in enumerate(table.primary_key.columns)]
+        for columns, rows in changes.items():
+            values = {name: bindparam(name, type_=table.c[name].type) for name in columns}
+            changing = update(table).where(*here).values({**values, "entry": self.id})
+            self.connection.execute(changing, list(rows))
 
     def note(self, table: str, row: str, column: str, value: Any) -> None:
         """Tell of something that stands in no row of its own."""
@@ -191,7 +219,11 @@ def _subject_of(entry: Entry) -> str | None:
 
 
 def _close(entry: Entry, subject: str | None) -> None:
+    """Written last. What can be written before its turn in the chain is: until the commit all others wait for it."""
     connection, chain = entry.connection, entry.chain
+    why = entry._digest(entry.reason)
+    if entry.values:
+        connection.execute(insert(AuditValue), entry.values)
     if connection.dialect.name == "postgresql":  # SQLite's transaction already holds the only write lock
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:chain))"), {"chain": f"epro audit {chain}"})
     last = connection.execute(
@@ -209,12 +241,10 @@ def _close(entry: Entry, subject: str | None) -> None:
         "subject": subject,
         "action": entry.action,
         "reason": entry.reason,
-        "why": entry._digest(entry.reason),
+        "why": why,
         "changes": entry.changes,
         "previous": last.hash if last else GENESIS,
     }
-    if entry.values:
-        connection.execute(insert(AuditValue), entry.values)
     connection.execute(insert(Audit), {**row, "hash": hash_of(row)})
 
 

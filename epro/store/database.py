@@ -96,6 +96,17 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def glance(engine: Engine) -> Iterator[Connection]:
+    """A connection for one look that need not agree with another: PostgreSQL begins and ends nothing for it."""
+    if engine.dialect.name == "sqlite":
+        with reading(engine) as connection:
+            yield connection
+    else:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+
+
 def in_words(error: OperationalError) -> DatabaseUnavailable:
     """What a person can do about a database that does not answer or does not take a write."""
     cause = str(error.orig).lower()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from epro.store.models import Assessment, Contact, Patient, PatientEvent
@@ -259,9 +259,20 @@ def has_ended() -> ColumnElement[bool]:
     return exists().where(*ends, ~undone)
 
 
-def lock(connection: Connection, subject: str) -> None:
-    """Hold a patient until the end of the transaction, so that two plans of one patient are never written at once."""
-    connection.execute(select(Patient.subject).where(Patient.subject == subject).with_for_update())
+def those_ended() -> Select[str]:
+    """The same as a list of patients, for statements about all of them."""
+    undone = select(PatientEvent.corrects).where(PatientEvent.kind == UNDONE, PatientEvent.corrects.is_not(None))
+    ends = (PatientEvent.kind.in_((DEATH, WITHDRAWAL)), PatientEvent.id.not_in(undone))
+    return select(PatientEvent.subject).where(*ends).distinct()
+
+
+def lock(connection: Connection, *subjects: str) -> None:
+    """Hold patients until the end of the transaction, so that two plans of one patient are never written at once.
+
+    Several in the order of their ids, so that two who hold some of the same never wait for each other.
+    """
+    these = select(Patient.subject).where(Patient.subject.in_(subjects)).order_by(Patient.subject)
+    connection.execute(these.with_for_update())
 
 
 def _among(column: InstrumentedAttribute[str], wanted: Sequence[str] | None) -> list[ColumnElement[bool]]:

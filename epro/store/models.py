@@ -106,6 +106,7 @@ class PatientEvent(Base):
     """Something that happened to a patient, on a day, reported at an instant. Append only; `corrects` replaces."""
 
     __tablename__ = "patient_event"
+    __table_args__ = (Index("ix_patient_event_kind_reported_at", "kind", "reported_at"),)
 
     id: Mapped[Serial]
     subject: Mapped[Subject] = mapped_column(index=True)
@@ -215,7 +216,7 @@ class Assessment(Base):
     closes_at: Mapped[datetime] = mapped_column(index=True)
     expected: Mapped[bool]
     started_at: Mapped[datetime | None]
-    completed_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None] = mapped_column(index=True)
     reason: Mapped[str | None]
     entry: Mapped[Entry]
 
@@ -239,7 +240,7 @@ class Form(Base):
     wording_edition: Mapped[int]
     wording_sha256: Mapped[str]
     language: Mapped[str]
-    mode: Mapped[str]  # self | self_helped | proxy | not_said | tablet
+    mode: Mapped[str]  # self | self_helped | proxy | not_said | tablet | phone | paper
     entry: Mapped[Entry]
 
 
@@ -262,6 +263,24 @@ class Answer(Base):
     by: Mapped[str]
     mode: Mapped[str]
     reason: Mapped[str | None]
+    entry: Mapped[Entry]
+
+
+class FirstText(Base):
+    """A test text, sent while its patient sits beside the nurse. It is of no visit: the ledger knows nothing of it."""
+
+    __tablename__ = "first_text"
+
+    id: Mapped[Serial]
+    subject: Mapped[Subject] = mapped_column(index=True)
+    contact: Mapped[int] = mapped_column(ForeignKey("contact.id"))
+    token: Mapped[str] = mapped_column(unique=True)  # by which the carrier's receipt is known
+    link_hash: Mapped[str] = mapped_column(unique=True)
+    state: Mapped[str]  # claimed | accepted | refused | unknown | delivered | undelivered
+    code: Mapped[int | None]  # the carrier's
+    claimed_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]  # when the state was last heard of
+    opened_at: Mapped[datetime | None]
     entry: Mapped[Entry]
 
 
@@ -333,6 +352,7 @@ class Audit(Base):
     """
 
     __tablename__ = "audit"
+    __table_args__ = ({"sqlite_with_rowid": False},)  # a chain lies on the disk as it is read
 
     chain: Mapped[str] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from epro.store.models import Assessment, never_planned
+
+INSTANT = timedelta(microseconds=1)  # before the end of a window: still on its last day
 
 
 def assessment_of(connection: Connection, subject: str, visit: str) -> Row[Any] | None:

@@ -14,12 +14,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from epro.house import House
 from epro.opening import in_force
 from epro.sheets import MOST_BYTES
-from epro.store.database import reading
+from epro.store.database import glance
 from epro.versions import newest
 from epro.web import (
     accounts,
     arriving,
     audiences,
+    calendar,
     desk,
     errors,
     health,
@@ -82,7 +83,7 @@ def create_app(house: House) -> Flask:
     csrf.init_app(app)
     accounts.init_app(app)
     limits.init_app(app)
-    for part in (patient, arriving, saving, desk, webhooks, health):
+    for part in (patient, arriving, saving, desk, calendar, webhooks, health):
         app.register_blueprint(part.pages)
     for part in (webhooks, saving):  # each of their requests carries its own proof
         csrf.exempt(part.pages)
@@ -116,7 +117,7 @@ def _keep_up() -> None:
     house: House = current_app.extensions["epro"]
     known = house.protocol.versions
     if known and request.endpoint != "static":
-        with reading(house.engine) as connection:
+        with glance(house.engine) as connection:
             is_known = newest(connection) == known[-1].n
         if not is_known:
             current_app.extensions["epro"] = in_force(house)

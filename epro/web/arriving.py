@@ -9,10 +9,10 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 from flask_babel import gettext
 
-from epro.acts import answers, cards, identity_step, links, misses, patients
+from epro.acts import answers, cards, first_texts, guessing, identity_step, links, patients
 from epro.acts.answers import MODES_ASKED
+from epro.acts.guessing import CARD, LINK, SECOND_STEP, Limit
 from epro.acts.links import Opened
-from epro.acts.misses import CARD, LINK, SECOND_STEP, Limit
 from epro.store.audit import Actor
 from epro.store.codewords import code_word_of
 from epro.store.locks import LockedData
@@ -80,6 +80,19 @@ def deny(token: str) -> Page:
     return render_template("patient/denied.html", number=number, nurse=nurse_of(opened.site))
 
 
+@pages.get("/t/<token>")
+def first_text(token: str) -> Page:
+    """What the link in a test text leads to: no form, but what every text will look like."""
+    return _first_text(token, said=False)
+
+
+@pages.post("/t/<token>")
+def opened_first_text(token: str) -> Page:
+    with writing() as connection:
+        first_texts.note_opened(connection, token, now())
+    return _first_text(token, said=True)
+
+
 @pages.get("/")
 def front() -> str:
     """The short address on the card, for whoever has no text at hand."""
@@ -129,6 +142,17 @@ def _opened(token: str) -> Opened | None:
     return opened
 
 
+def _first_text(token: str, *, said: bool) -> Page:
+    _slow_down(LINK)
+    with reading() as connection:
+        opened = first_texts.opened(connection, token, now())
+        code_word = code_word_of(connection, house().cipher, opened.subject) if opened else None
+    if opened is None:
+        return _missed(LINK)
+    speak(asked_for() or opened.language)
+    return render_template("patient/first_text.html", code_word=code_word, nurse=nurse_of(opened.site), said=said)
+
+
 def _start(opened: Opened, *, wrong: str | None = None) -> str:
     trial = house().protocol.trial
     with reading() as connection:
@@ -141,6 +165,8 @@ def _start(opened: Opened, *, wrong: str | None = None) -> str:
         wrong=wrong,
         who_modes=MODES_ASKED if trial.who_answers == "start" and opened.mode == links.SELF else (),
         on_tablet=opened.mode == links.TABLET,
+        at_once=True,
+        watched=house().protocol.sections.alerts,
     )
 
 
@@ -156,25 +182,25 @@ def _wrong_second_step(opened: Opened) -> str | None:
         return None
     whom = house().cipher.digest(f"second step/{opened.subject}")
     with writing() as connection:
-        if misses.is_slowed(connection, SECOND_STEP, whom, now()):
+        if guessing.is_slowed(connection, SECOND_STEP, whom, now()):
             return str(gettext("That was wrong too often. Wait a quarter of an hour, or call the nurse."))
         if step.passes(connection, opened.subject, request.form.get("second_step", "")):
             return None
-        misses.note(connection, SECOND_STEP, whom, now())
+        guessing.note(connection, SECOND_STEP, whom, now())
     return str(gettext("That is not what we have noted. Try again, or call the nurse."))
 
 
 def _slow_down(limit: Limit) -> None:
     with reading() as connection:
-        if misses.is_slowed(connection, limit, _sender(), now()):
+        if guessing.is_slowed(connection, limit, _sender(), now()):
             abort(429)
 
 
 def _missed(limit: Limit) -> Page:
     with writing() as connection:
-        misses.note(connection, limit, _sender(), now())
-        guessed = misses.guessed_links(connection, now())
-    if limit is LINK and guessed == misses.ALARM.most:
+        guessing.note(connection, limit, _sender(), now())
+        guessed = guessing.guessed_links(connection, now())
+    if limit is LINK and guessed == guessing.ALARM.most:
         current_app.logger.error("links are being guessed: %s in the last hour", guessed)
     return closed()
 

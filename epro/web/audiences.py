@@ -12,10 +12,11 @@ from flask import Flask
 ANYBODY = "anybody"
 PATIENT = "who holds a patient's link"
 CARRIER = "the carrier, by its signature"
+CALENDAR = "who holds a calendar's address"
 SIGNING_IN = "staff who sign in"
 HALFWAY = "staff who have given the first step"
 MEMBER = "any member of staff, of her own account"
-OPEN = frozenset({ANYBODY, PATIENT, CARRIER, SIGNING_IN, HALFWAY, MEMBER})
+OPEN = frozenset({ANYBODY, PATIENT, CARRIER, CALENDAR, SIGNING_IN, HALFWAY, MEMBER})
 
 AUDIENCES: dict[str, str] = {
     "static": ANYBODY,
@@ -46,6 +47,8 @@ AUDIENCES: dict[str, str] = {
     "arriving.worker": ANYBODY,
     "arriving.start": PATIENT,
     "arriving.begin": PATIENT,
+    "arriving.first_text": PATIENT,
+    "arriving.opened_first_text": PATIENT,
     "arriving.not_me": PATIENT,
     "arriving.deny": PATIENT,
     "saving.save": PATIENT,
@@ -67,6 +70,7 @@ AUDIENCES: dict[str, str] = {
     "desk.new_link": "accounts.administer",
     "desk.enrolment": "patients.enrol",
     "desk.enrol": "patients.enrol",
+    "desk.preview_dates": "patients.enrol",
     "desk.imports": "files.import",
     "desk.try_file": "files.import",
     "desk.import_file": "files.import",
@@ -74,6 +78,8 @@ AUDIENCES: dict[str, str] = {
     "desk.export_page": "data.export",
     "desk.export_data": "data.export",
     "desk.completion_table": "completion.read",
+    "desk.form_list": "patients.read",
+    "desk.forms_as_csv": "patients.read",
     "desk.patient": "patients.read",
     "desk.randomise": "patients.randomise",
     "desk.correct_randomisation": "patients.randomise",
@@ -86,6 +92,7 @@ AUDIENCES: dict[str, str] = {
     "desk.change_permission": "patients.reach",
     "desk.change_second_step": "patients.reach",
     "desk.issue_card": "patients.reach",
+    "desk.send_first_text": "patients.reach",
     "desk.card": "patients.reach",
     "desk.hand_over": "forms.hand_over",
     "desk.record_discharge": "patients.record",
@@ -120,6 +127,10 @@ AUDIENCES: dict[str, str] = {
     "desk.trail_as_json": "trail.read",
     "desk.looks": "trail.read",
     "desk.review_trail": "trail.review",
+    "desk.calendar": "calendar.have",
+    "desk.make_calendar": "calendar.have",
+    "desk.end_calendar": "calendar.have",
+    "calendar.feed": CALENDAR,
     "webhooks.receipt": CARRIER,
     "webhooks.reply": CARRIER,
     "health.health": ANYBODY,

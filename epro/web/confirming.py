@@ -6,8 +6,8 @@ from flask import g
 from flask_login import current_user
 
 from epro.acts import passkeys, second_step, signing_in, users
+from epro.acts.guessing import Slowed
 from epro.acts.sessions import Session
-from epro.acts.tries import Slowed
 from epro.refusals import N_, Refusal, Wrong
 from epro.web.accounts.loading import place_of
 from epro.web.accounts.signing_in import passkey_place

@@ -5,11 +5,11 @@ No traceback reaches a person, and no value of a request or an answer reaches th
 
 from __future__ import annotations
 
-from flask import Flask, current_app, g, render_template
+from flask import Flask, Response, current_app, g, render_template
 from flask_babel import gettext
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 from epro.logs import place_of
 from epro.refusals import Refusal
@@ -25,6 +25,13 @@ def init_app(app: Flask) -> None:
         app.register_error_handler(unavailable, _database_error)
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(Exception, _unforeseen)
+
+
+def reply(app: Flask, code: int) -> Response:
+    """The whole answer to what never became a request: the page of this error, with the headers of every page."""
+    with app.test_request_context("/"):
+        page = app.handle_user_exception(default_exceptions[code]())
+        return app.process_response(app.make_response(page))
 
 
 def _http_error(error: HTTPException) -> tuple[str, int, dict[str, str]]:

@@ -9,7 +9,7 @@ from flask.wrappers import Response
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-from epro.acts import misses
+from epro.acts import guessing
 from epro.web.house import house, now, reading
 from scheduler import ledger
 from scheduler.ledger import Health
@@ -26,7 +26,7 @@ def health() -> tuple[Response, int]:
     try:
         with reading() as connection:
             seen = ledger.health(connection, now())
-            guessed = misses.guessed_links(connection, now())
+            guessed = guessing.guessed_links(connection, now())
     except (OperationalError, InterfaceError, PoolExhausted):
         return jsonify(status="down", database="unreachable"), 503
     wrong = what_is_wrong(seen, now(), timedelta(seconds=house().settings.tick_seconds))
@@ -59,7 +59,7 @@ def what_is_wrong(seen: Health, now: datetime, interval: timedelta) -> list[str]
 
 def alarm(guessed: int) -> str | None:
     """What a person should look at though the service is well: a stranger must not be able to make it look ill."""
-    return f"links are being guessed: {guessed} in the last hour" if guessed >= misses.ALARM.most else None
+    return f"links are being guessed: {guessed} in the last hour" if guessed >= guessing.ALARM.most else None
 
 
 def _balance(seen: Health) -> dict[str, str] | None:

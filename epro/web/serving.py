@@ -8,19 +8,32 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import gevent
-from flask import Flask
+from flask import Flask, Response
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.http.errors import (  # type: ignore[import-untyped]
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+)
+from gunicorn.util import write_nonblock  # type: ignore[import-untyped]
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
 from epro import logs
 from epro.opening import in_force, open_house
 from epro.settings import Settings
+from epro.web import errors
 from epro.web.app import create_app
 
+CODES: dict[type[BaseException], int] = {  # the first that fits
+    LimitRequestLine: 414,
+    LimitRequestHeaders: 431,
+    ParseException: 400,
+}
 IDLE_SECONDS = 5  # between two requests of one connection, and for the head of a request to arrive
 REQUEST_SECONDS = 30  # for a request's body to arrive and be answered
 GRACE_SECONDS = 20  # what a request under way may take when the service stops
@@ -76,6 +89,23 @@ class PatientWorker(GeventWorker):  # type: ignore[misc]
             if over is not patience:
                 raise
             raise StopIteration from None  # gunicorn's word for: close this connection
+
+    def handle_error(self, _request: Any, client: Any, _address: Any, error: BaseException) -> None:
+        """What is no HTTP is answered by a page of ours, and never by its own words."""
+        if isinstance(error, ParseException):
+            self.log.warning("Invalid request")
+        else:
+            self.log.exception("Error handling request")
+        code = next((code for kind, code in CODES.items() if isinstance(error, kind)), 500)
+        with suppress(OSError):  # who sends such a thing seldom waits for an answer
+            write_nonblock(client, as_bytes(errors.reply(self.wsgi, code)))
+
+
+def as_bytes(response: Response) -> bytes:
+    """A response as it goes over the wire; the connection ends with it."""
+    lines = [f"HTTP/1.1 {response.status}", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in response.headers if name != "Set-Cookie"]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + response.get_data()
 
 
 class SilentOnRequests(Logger):  # type: ignore[misc]

@@ -33,6 +33,7 @@ from scheduler.ports import (
     Outcome,
     Receipt,
     ReceiptStatus,
+    Received,
     Refused,
     Trace,
     Unknown,
@@ -48,7 +49,7 @@ SHORTEST_VALIDITY = timedelta(seconds=1)
 CLOCKS_DIFFER_BY = timedelta(minutes=5)
 MOST_LISTED = 100  # the newest texts to one number; a trial sends a handful a month
 PAGE = 1000  # texts asked for at once
-OURS = "outbound-api"  # not the answer to a text that came in
+OURS, THEIRS = "outbound-api", "inbound"  # an answer to a text that came in is neither
 TOKEN_FIELD = "attempt"  # in the status callback's query
 STATUSES: Mapping[str, ReceiptStatus] = {
     "accepted": "accepted",
@@ -136,18 +137,35 @@ class Twilio:
 
     def sent_since(self, since: datetime) -> Sequence[Listed] | CannotTell:
         """Every text that this account took from us since then, the newest first; from any sender of ours."""
-        listed = []
+        texts = self._since(since, OURS)
+        if isinstance(texts, CannotTell):
+            return texts
+        hashes = [frozenset(map(link_hash, LINK_TOKEN.findall(text.body or ""))) for text in texts]
+        return [
+            Listed(text.sid, text.date_created or since, text.to, links)
+            for text, links in zip(texts, hashes, strict=True)
+            if links or not text.body  # words without a link are no letter; discarded words may be one
+        ]
+
+    def received_since(self, since: datetime) -> Sequence[Received] | CannotTell:
+        """Every text that came in to this account since then, the oldest first; to any number of ours."""
+        texts = self._since(since, THEIRS)
+        if isinstance(texts, CannotTell):
+            return texts
+        return [Received(text.sid, text.date_created or since, text.from_, text.body or "") for text in reversed(texts)]
+
+    def _since(self, since: datetime, direction: str) -> list[Any] | CannotTell:
+        """The account's texts of one direction, the newest first."""
+        texts = []
         try:
             for text in self.client.messages.stream(page_size=PAGE):
                 if text.date_created is not None and text.date_created < since:
                     break
-                if text.direction == OURS:
-                    hashes = frozenset(map(link_hash, LINK_TOKEN.findall(text.body or "")))
-                    if hashes or not text.body:  # words without a link are no letter; discarded words may be one
-                        listed.append(Listed(text.sid, text.date_created or since, text.to, hashes))
+                if text.direction == direction:
+                    texts.append(text)
         except (TwilioException, RequestException, ValueError):
             return CannotTell(for_now=True)
-        return listed
+        return texts
 
     def why_not_let_in(self) -> str | None:
         """Why Twilio does not let this account in, without its words; None when it does."""

@@ -77,25 +77,15 @@ def sixty(simulated, tables_of):
 
 
 @pytest.fixture(scope="session")
-def plan_with_covariates(breclim):
-    """The plan of the trial file with a number and a word per patient, and both as factors."""
-    estimands = dict(breclim["analysis"]["estimand"])
-    for id, code in (("prognostic", "age"), ("predictive", "smoker")):
-        estimands[id] = {**estimands[id], "factors": [*estimands[id]["factors"], code]}
-    covariates = {"age": {"label": "Age, years"}, "smoker": {"label": "Smoker", "kind": "text"}}
-    return {**breclim, "analysis": {**breclim["analysis"], "covariate": covariates, "estimand": estimands}}
-
-
-@pytest.fixture(scope="session")
 def sixty_and_more(sixty):
-    """The tables of sixty with covariates and adverse events."""
-    return with_covariates_and_events(sixty)
+    """The tables of sixty with adverse events."""
+    return with_events(sixty)
 
 
 @pytest.fixture(scope="session")
-def sixty_trial(written, sixty_and_more, plan_with_covariates, tmp_path_factory):
+def sixty_trial(written, sixty_and_more, tmp_path_factory):
     """They as a trial."""
-    return written(tmp_path_factory.mktemp("sixty"), sixty_and_more, plan=plan_with_covariates)
+    return written(tmp_path_factory.mktemp("sixty"), sixty_and_more)
 
 
 @pytest.fixture(scope="session")
@@ -105,10 +95,10 @@ def sixty_report(sixty_trial, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def short(plan_with_covariates):
+def short(breclim):
     """The plan with few visits: what is awkward is as awkward there."""
-    visits = {code: visit for code, visit in plan_with_covariates["visit"].items() if code in FEW_VISITS}
-    return {**plan_with_covariates, "visit": visits}
+    visits = {code: visit for code, visit in breclim["visit"].items() if code in FEW_VISITS}
+    return {**breclim, "visit": visits}
 
 
 @pytest.fixture(scope="session")
@@ -116,21 +106,18 @@ def forty(short):
     """Forty patients at these visits, with covariates and adverse events."""
     months = {code: visit["month"] for code, visit in short["visit"].items()}
     simulated = simulate(seed=5, subjects=40, visits=months, start_on=date(2024, 1, 1), accrual_months=18)
-    return with_covariates_and_events(tables(simulated, short, CUT_ON))
+    return with_events(tables(simulated, short, CUT_ON))
 
 
-def with_covariates_and_events(known: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def with_events(known: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     who = known["subjects"]
-    place = range(len(who))
-    covariates = pd.DataFrame({"subject": who["subject"], "age": [40 + at % 35 for at in place]})
-    covariates["smoker"] = ["never" if at % 2 else "once" for at in place]
     had = who[who["randomised_on"].notna()].iloc[::2].reset_index(drop=True)
     started_on = [on + timedelta(days=10) for on in had["randomised_on"]]
     terms = ["nausea" if at % 3 else "pain" for at in range(len(had))]
     events = pd.DataFrame({"subject": had["subject"], "term": terms, "grade": [1 + at % 4 for at in range(len(had))]})
     events = events.assign(serious=events["grade"] > 3, started_on=started_on)
     events["ended_on"] = [on + timedelta(days=20) for on in started_on]
-    return {**known, "covariates": covariates, "adverse_events": events}
+    return {**known, "adverse_events": events}
 
 
 def tables(simulated: SimulatedTrial, plan: dict, cut_on: date) -> dict[str, pd.DataFrame]:
@@ -146,7 +133,13 @@ def tables(simulated: SimulatedTrial, plan: dict, cut_on: date) -> dict[str, pd.
             forms += form
             answers += said
     subjects["last_alive_on"] = subjects["died_on"].fillna(cut_on)  # vital status was looked up on the day of the cut
-    return {"subjects": subjects, "forms": pd.DataFrame(forms), "answers": pd.DataFrame(answers)}
+    covariates = patients[["subject", "age"]].assign(ecog=[str(n % 3 % 2) for n in range(len(patients))])
+    return {
+        "subjects": subjects,
+        "forms": pd.DataFrame(forms),
+        "answers": pd.DataFrame(answers),
+        "covariates": covariates,
+    }
 
 
 def form_of(simulated: SimulatedTrial, patient: dict, code: str, visit: dict, cut_on: date):

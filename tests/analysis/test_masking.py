@@ -80,7 +80,7 @@ def test_what_one_arm_alone_has_is_left_out_and_what_both_have_stays(blind, tria
     assert "segments" in trial.plan.analysis.covariate
     assert not any("segments" in id or "eq-5d-5l" in id or ".unit." in id for id in numbers)
     assert "Segments" not in text
-    assert {"baseline.age.A.mean", "baseline.smoker.never.B", "prognostic.age.hr"} <= numbers
+    assert {"baseline.age.A.mean", "baseline.ecog.0.B", "prognostic.age.hr"} <= numbers
 
 
 def test_no_file_of_a_masked_report_names_an_arm_in_text_metadata_or_file_name(blind):

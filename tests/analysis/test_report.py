@@ -70,12 +70,12 @@ def test_the_same_data_give_the_same_bytes(trial, path, tmp_path):
 
 
 def test_one_changed_answer_changes_the_hash_and_only_what_depends_on_it(
-    trial, path, written, sixty_and_more, plan_with_covariates, tmp_path
+    trial, path, written, sixty_and_more, tmp_path
 ):
     answers = sixty_and_more["answers"].copy()
     row = answers.index[(answers["visit"] == "M6") & (answers["item"] == "q1") & answers["value"].notna()][0]
     answers.loc[row, "value"] = 1 if answers.loc[row, "value"] > 1 else 2
-    other = written(tmp_path / "data", {**sixty_and_more, "answers": answers}, plan=plan_with_covariates)
+    other = written(tmp_path / "data", {**sixty_and_more, "answers": answers})
 
     changed = numbers_beside(report(other, other.plan, tmp_path / "report"))
 

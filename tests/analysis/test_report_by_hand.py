@@ -232,21 +232,22 @@ def imputed(trial):
 def factors(trial):
     who, times, scores = trial.randomised, overall_survival(trial.randomised), trial.scores(C30)
     base = scores[scores["baseline"]].set_index("subject")
+    known = trial.covariates.set_index("subject")
     columns = arm_of(who).assign(er=(who["er"] == "neg") * 1.0, metastases=(who["metastases"] == "2-4") * 1.0)
+    columns["age"] = who["subject"].map(known["age"]).astype(float)
+    columns["ecog"] = (who["subject"].map(known["ecog"]) == "1") * 1.0
     columns = columns.assign(QL=who["subject"].map(base["QL"]) / 10, PF=who["subject"].map(base["PF"]) / 10)
-    columns["age"] = who["subject"].map(trial.covariates.set_index("subject")["age"])
     model = cox(times["time"], times["event"], columns)
     return {f"prognostic.{code}.hr": model.terms.loc[code, "hr"] for code in ("QL", "age")}
 
 
 def within_groups(trial):
     who, times = trial.randomised, overall_survival(trial.randomised)
-    smoker = who["subject"].map(trial.covariates.set_index("subject")["smoker"])
-    mine = (smoker == "never").to_numpy()
+    mine = (who["subject"].map(trial.covariates.set_index("subject")["ecog"]) == "0").to_numpy(bool)
     model = cox(times["time"][mine], times["event"][mine], arm_of(who)[mine])
     return {
-        "predictive.smoker.never.surgery.hr": model.terms.loc["surgery", "hr"],
-        "predictive.smoker.never.surgery.events": times["event"][mine].sum(),
+        "predictive.ecog.0.surgery.hr": model.terms.loc["surgery", "hr"],
+        "predictive.ecog.0.surgery.events": times["event"][mine].sum(),
     }
 
 

@@ -53,6 +53,19 @@ def test_what_is_written_is_read_back_with_its_types(written, tmp_path):
     assert (trial.data_cut, trial.epro_version) == (date(2028, 1, 1), "0")
 
 
+@pytest.mark.requirement("abuse-18")
+def test_a_text_that_begins_like_a_formula_is_inert_in_its_file_and_itself_when_read_back(written, tmp_path):
+    tables = one_patient()
+    tables["forms"] = tables["forms"].assign(reason="=HYPERLINK(1)", version="1\r=2")
+
+    trial = written(tmp_path, tables)
+
+    header, row = (tmp_path / "forms.csv").read_bytes().decode().split("\n")[:2]
+    cells = dict(zip(header.split(","), row.split(","), strict=True))
+    assert (cells["reason"], cells["version"]) == ("'=HYPERLINK(1)", '"1\r=2"')
+    assert tuple(trial.forms.iloc[0][["reason", "version"]]) == ("=HYPERLINK(1)", "1\r=2")
+
+
 def test_missing_is_an_empty_cell_and_days_are_iso(written, tmp_path):
     written(tmp_path, one_patient())
 

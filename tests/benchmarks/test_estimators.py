@@ -32,3 +32,9 @@ def test_the_joint_model_is_measured_and_r_is_live_or_named_absent():
 
     assert line["peer"] in ("R JM", "R JM (absent)")
     assert line["value"] > 0
+
+
+def test_replicates_are_measured_beside_lifelines_and_agree_with_it():
+    line = lines_of("benchmarks.replicates", "--trials", "40", "--runs", "1")["replicates.cox"]
+
+    assert line["peer_value"] > line["value"] > 0

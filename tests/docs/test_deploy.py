@@ -11,7 +11,7 @@ from epro.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "deploy").glob("*.service"))
-GUIDES = [ROOT / "docs" / name for name in ("go-live.md", "trust.md")]
+GUIDES = [ROOT / "docs" / name for name in ("go-live.md", "imports.md", "trust.md")]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)

@@ -2,8 +2,8 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,10 @@ from epro.acts.enrolment import Enrolment
 from epro.acts.trial import adopt
 from epro.cli import main
 from epro.house import House
-from epro.opening import open_house
+from epro.opening import cipher_of
+from epro.protocol import Protocol, read_protocol
 from epro.queries.verification import verify
-from epro.settings import Settings
+from epro.settings import DEFAULT_TRIAL, Settings
 from epro.store.audit import Actor
 from epro.store.database import open_engine, reading, writing
 from epro.store.migrating import migrate
@@ -24,6 +25,12 @@ from tests import databases
 
 NURSE = Actor("nurse@example.org", "nurse", "desk", "request-1")
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@cache
+def shipped_protocol() -> Protocol:
+    """The trial that is shipped; it is read once, as it takes longer than most tests."""
+    return read_protocol(DEFAULT_TRIAL, on=NOW.date())
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +48,8 @@ def house(schema: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
     settings = Settings(
         home=tmp_path, database_url=schema, secret_key="not a secret", contact_keys=Fernet.generate_key().decode()
     )
-    opened = replace(open_house(settings, durable=False), clock=lambda: NOW)
+    engine = open_engine(schema, durable=False)
+    opened = House(settings, shipped_protocol(), engine, cipher_of(settings), lambda: NOW)
     databases.empty(opened.engine)
     with writing(opened.engine) as connection:
         adopt(connection, opened.protocol, by=NURSE, now=NOW)

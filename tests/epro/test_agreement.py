@@ -1,39 +1,38 @@
 """The desk and the report count the same forms, because `expected` has one home."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 import analysis
-from analysis.simulation import simulate
 from epro.queries.export import export
 from epro.queries.monitoring import completion
-from epro.rehearsal.carrier import RehearsalCarrier
-from epro.rehearsal.player import PlayedClock, Player
+from epro.rehearsal.case_report_forms import bring_in_case_report_forms
+from epro.rehearsal.rehearsing import Asked, player_of
 from epro.store.database import reading
 from scheduler.carriers.console import Console
 from tests.epro.conftest import NOW
+from tests.queries.conftest import Course
+from tests.scans import TOKEN, secrets_in
 
 START = NOW - timedelta(days=400)
 
 
 @pytest.fixture
 def played(house, tmp_path):
-    """A dozen patients over a year, all of them randomised."""
-    visits = {code: visit.month for code, visit in house.protocol.schedule.visits.items()}
-    simulated = simulate(seed=3, subjects=12, visits=visits, start_on=START.date(), accrual_months=3)
-    clock = PlayedClock(START)
-    carrier = RehearsalCarrier(Console(tmp_path / "outbox", clock))
-    Player(replace(house, clock=clock), simulated, carrier, NOW, clock).play(lambda done, total: None)
-    return house
+    """A dozen patients over a year, all of them randomised; their texts lie in `outbox`."""
+    asked = Asked(12, seed=3, first_day=START.date(), accrual_months=3, one_in=None)
+    player = player_of(house, asked, outbox=lambda clock: Console(tmp_path / "outbox", clock), until=NOW)
+    player.play(lambda done, total: None)
+    player.close()
+    return player
 
 
-def test_the_desk_and_the_report_agree_on_what_was_expected_and_what_came(played, tmp_path):
-    trial = export(played, tmp_path / "trial-folder", now=NOW)
-    with reading(played.engine) as connection:
-        desk = completion(connection, played.protocol, NOW)
+def test_the_desk_and_the_report_agree_on_what_was_expected_and_what_came(house, played, tmp_path):
+    trial = export(house, tmp_path / "trial-folder", now=NOW)
+    with reading(house.engine) as connection:
+        desk = completion(connection, house.protocol, NOW)
 
     report = Counter()
     for (_, _, visit), row in analysis.compliance.rates(trial).iterrows():
@@ -48,12 +47,40 @@ def test_the_desk_and_the_report_agree_on_what_was_expected_and_what_came(played
     assert desk.total.expected > 40
 
 
+def test_the_trial_offices_files_reach_the_analyst(house, played, tmp_path):
+    simulated = played.phones.simulated
+    bring_in_case_report_forms(house, simulated, seed=3, now=NOW)
+
+    trial = export(house, tmp_path / "trial-folder", now=NOW)
+
+    ages = trial.covariates.set_index("subject")["age"]
+    assert ages.to_dict() == simulated.patients.set_index("subject")["age"].astype(float).to_dict()
+    assert set(trial.covariates["ecog"]) == {"0", "1"}
+    assert len(trial.adverse_events) > 10
+    assert trial.adverse_events["grade"].between(1, 4).all()
+
+
 @pytest.mark.requirement("trust-39", "abuse-22")
 def test_an_exported_folder_holds_no_contact_data(house, desk, tmp_path):
-    desk.enrol(phone="070-174 06 05")
+    desk.enrol(phone="070-174 06 05", email="her.own@example.org")
+    Course(house).answer("UME-001", "BL", NOW)
 
     export(house, tmp_path / "trial-folder", now=NOW)
 
-    for file in (tmp_path / "trial-folder").rglob("*"):
-        if file.is_file():
-            assert b"1740605" not in file.read_bytes().replace(b"-", b"").replace(b" ", b"")
+    files = [file for file in (tmp_path / "trial-folder").rglob("*") if file.is_file()]
+    assert "UME-001" in (tmp_path / "trial-folder" / "answers.csv").read_text(encoding="utf-8")
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert secrets_in(text) == [], file.name
+        assert "1740605" not in text.replace("-", "").replace(" ", "")
+        assert "her.own" not in text
+
+
+@pytest.mark.requirement("trust-40", "abuse-22")
+def test_no_text_that_left_holds_a_number_or_a_personal_identity_number(played, tmp_path):
+    """Of all that is secret a text holds its link alone."""
+    bodies = [file.read_text(encoding="utf-8").partition("\n\n")[2] for file in (tmp_path / "outbox").iterdir()]
+
+    assert len(bodies) > 50
+    for body in bodies:
+        assert secrets_in(body) == TOKEN.findall(body)

@@ -12,7 +12,6 @@ from sqlalchemy import select, update
 from epro.acts import corrections, nightly
 from epro.acts.corrections import Correction
 from epro.acts.looking import looked
-from epro.cells import as_csv, inert
 from epro.queries.archive import FolderNotEmpty, archive
 from epro.queries.verification import verify
 from epro.record import epro_verify
@@ -264,15 +263,3 @@ def test_each_night_hashes_what_came_since_the_last(corrected):
     assert len(stretches) == 3
     assert found.faults == []
     assert found.anchors == len(known) == 8
-
-
-@pytest.mark.requirement("abuse-18")
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "'=x"])
-def test_a_cell_that_begins_like_a_formula_is_inert(text):
-    assert inert(text) == "'" + text
-    assert as_csv(["a"], [[text]]).splitlines()[1].lstrip('"').startswith("'") or "\r" in text
-
-
-@pytest.mark.requirement("abuse-18")
-def test_a_number_stays_a_number():
-    assert as_csv(["a", "b"], [[-1.5, 3]]) == "a,b\n-1.5,3\n"

@@ -170,6 +170,7 @@ def test_a_patient_whose_form_has_a_reason_can_answer_it_all_the_same(house, des
     course.answer("UME-001", "BL", later(days=1))
 
     assert [row.visit for row in lists(house, later(days=1)).done] == ["BL"]
+    assert shown(house).visits[0].reason is None
 
 
 def test_who_was_spoken_to_is_known_to_be_alive_and_who_was_not_reached_is_not(house, desk, do):

@@ -1,12 +1,17 @@
 """The command line, as its users meet it."""
 
+import hashlib
 import json
 import re
 
 import pytest
+from sqlalchemy import select
 
 from epro.cli import COMMANDS
-from epro.settings import DEFAULT_TRIAL, write_fresh_keys
+from epro.opening import open_house
+from epro.settings import DEFAULT_TRIAL, read_settings, write_fresh_keys
+from epro.store.database import reading
+from epro.store.models import Audit
 
 ENROL = [
     "enrol", "UME-001", "--site", "UME", "--stratum", "er=pos", "--stratum", "metastases=1",
@@ -135,17 +140,6 @@ def test_releasing_again_changes_nothing(epro, home):
     assert epro("release") == first
 
 
-def test_an_import_tells_how_many_came_in(epro, home, tmp_path):
-    epro("release")
-    file = tmp_path / "patients.csv"
-    file.write_text(
-        "subject,site,language,consented_on,eligible,texts_allowed,er,metastases\n"
-        "UME-001,UME,sv,2026-01-15,yes,no,pos,1\n"
-    )
-
-    assert epro("import", file) == (0, "1 patients enrolled.\n", "")
-
-
 def test_keys_can_be_made_and_are_never_the_same(epro):
     (_, first, _), (_, second, _) = epro("keys", "new"), epro("keys", "new")
 
@@ -266,3 +260,29 @@ def test_a_mail_address_may_be_given_at_enrolment(epro, home):
 
     assert code == 0
     assert "hers@" not in out
+
+
+@pytest.mark.requirement("trust-22", "trust-21")
+def test_a_review_of_the_accounts_says_what_to_look_at_and_stands_in_the_trail(epro, home):
+    epro("release")
+    epro("users", "add", "nurse@example.org", "--name", "Study Nurse", "--role", "nurse", "--link")
+    epro("users", "add", "gone@example.org", "--name", "Gone", "--role", "monitor", "--link")
+    epro("users", "disable", "gone@example.org")
+
+    code, out, _ = epro("users", "review", "--json")
+
+    first, accounts = json.loads(out), {one["email"]: one for one in json.loads(out)["accounts"]}
+    assert code == 0
+    assert first["last_reviewed_at"] is None
+    assert accounts["nurse@example.org"]["remarks"] == ["never signed in", "no second step", "no site"]
+    assert accounts["gone@example.org"]["remarks"] == ["disabled"]
+
+    code, out, _ = epro("users", "review")
+    assert code == 0
+    assert f"reviewed before: {first['reviewed_at'][:16].replace('T', ' ')}" in out
+    assert "nurse@example.org  Study Nurse  nurse" in out
+    house = open_house(read_settings())
+    with reading(house.engine) as connection:
+        told = connection.execute(select(Audit.reason).where(Audit.action == "accounts reviewed")).scalars().all()
+    house.engine.dispose()
+    assert told[0] == f"sha256 {hashlib.sha256(json.dumps(first, ensure_ascii=False, indent=2).encode()).hexdigest()}"

@@ -13,6 +13,7 @@ from epro.store.models import Assessment
 from scheduler.tables import message
 from tests import databases
 from tests.epro.conftest import NOW, NURSE
+from tests.queries.conftest import statements
 
 RANDOMISED = {"randomised_on": date(2027, 3, 1), "arm": "control"}
 
@@ -33,6 +34,19 @@ def test_nothing_differs_after_any_act(house, desk):  # type: ignore[no-untyped-
     assert differ(house) == []
     assert differ(house, NOW + timedelta(hours=13)) == []
     assert check_plans(house, NOW) is None
+
+
+def test_more_patients_take_no_more_statements(house, desk):  # type: ignore[no-untyped-def]
+    for n in range(1, 5):
+        desk.enrol(f"UME-00{n}", **RANDOMISED)
+        if n == 1:
+            with statements(house.engine) as of_one:
+                differ(house)
+
+    with statements(house.engine) as of_four:
+        differ(house)
+
+    assert len(of_four) == len(of_one)
 
 
 def test_a_text_that_was_moved_by_no_act_is_found(house, desk):  # type: ignore[no-untyped-def]

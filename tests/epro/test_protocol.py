@@ -45,6 +45,7 @@ def test_the_shipped_trial_holds_together():
         ("planned_subjects = 200", "planned_subjects = 0", "planned_subjects = 0", "planned_subjects"),
         ('title = "BreCLIM-2: local', 'titel = "BreCLIM-2: local', None, "title"),
         ("day = 7\n", "day = 17\n", None, "17 days|day 17|17"),
+        ("[strata.er]", '[imports.arm]\nA = "placebo"\n[strata.er]', 'A = "placebo"', "arm cannot be 'placebo'"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line_and_a_cure(old, new, at, said):

@@ -11,6 +11,7 @@ from epro.acts.letters import Letters
 from epro.acts.replies import Incoming, keep
 from epro.queries.addresses import reached_at
 from epro.queries.timeline import timeline
+from epro.queries.worklist import worklist
 from epro.refusals import Refusal
 from epro.store import facts
 from epro.store.codewords import code_word_of, code_words
@@ -157,6 +158,27 @@ def test_one_receipt_of_a_number_not_in_use_is_enough_and_told_twice_is_one(hous
     with reading(house.engine) as connection:
         recorded = timeline(connection, house.protocol, "UME-001", at).recorded
     assert [one.kind for one in recorded].count("sms_fails") == 1
+
+
+def test_the_step_that_did_not_come_is_repeated_as_a_mail_on_the_day_after_and_the_worklist_says_so(
+    house, desk, letters
+):
+    desk.enrol(email=HERS, **ARM)
+    carrier = Carrier()
+    at = send_until(house, letters, carrier, "M3")
+    undelivered(house, carrier, at, 30005)
+    before = len(carrier.letters)
+
+    with reading(house.engine) as connection:
+        [row] = worklist(connection, house.protocol, at).due
+    for day in range(3):
+        tick(house.engine, at + timedelta(days=day), letters, carrier)
+        assert agrees(house, at + timedelta(days=day))
+
+    assert (row.sending.next_channel, row.sending.next_at) == (EMAIL, at + timedelta(days=1))
+    assert [(letter.channel, letter.to) for letter in carrier.letters[before:]] == [(EMAIL, HERS)]
+    assert states(house, "M3")["invite", "sms"] == "undelivered"
+    assert states(house, "M3")["invite", "email"] == "accepted"
 
 
 def test_a_receipt_that_says_stop_is_as_good_as_her_stop(house, desk, letters):

@@ -1,16 +1,16 @@
 """A simulated trial, played through the verbs of real life."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
-from analysis.simulation import simulate
 from epro.rehearsal.carrier import NotFiction, RehearsalCarrier
+from epro.rehearsal.chance import Chance
 from epro.rehearsal.numbers import fictional_mobile, is_fictional
-from epro.rehearsal.player import PlayedClock, Player
+from epro.rehearsal.rehearsing import Asked, player_of
+from epro.rehearsal.weather import Weather
 from epro.store.contacts import parse_mobile
 from epro.store.database import reading
 from epro.store.models import Answer, Assessment, Audit, Contact, Patient, PatientEvent
@@ -34,7 +34,7 @@ NEIGHBOURS = ["+4670174060" + "4", "+4670174060" + "0"]  # just below the range,
 
 @pytest.mark.parametrize("number", [*NEIGHBOURS, "+4670174060", "+15005550006"])
 def test_a_rehearsal_stops_rather_than_text_anybody_else(number, tmp_path):
-    carrier = RehearsalCarrier(Console(tmp_path, lambda: NOW))
+    carrier = RehearsalCarrier(lambda: NOW, Chance(1), Weather(), outbox=Console(tmp_path, lambda: NOW))
 
     with pytest.raises(NotFiction):
         carrier.send(Letter(number, "Hello", NOW), "attempt-1")
@@ -44,14 +44,11 @@ def test_a_rehearsal_stops_rather_than_text_anybody_else(number, tmp_path):
 @pytest.fixture
 def played(house, tmp_path):
     """Twelve patients over a year and a month."""
-    visits = {code: visit.month for code, visit in house.protocol.schedule.visits.items()}
-    simulated = simulate(seed=7, subjects=12, visits=visits, start_on=START.date(), accrual_months=6)
-    clock = PlayedClock(START)
-    then = replace(house, clock=clock)
     steps = []
-    Player(then, simulated, RehearsalCarrier(Console(tmp_path / "outbox", clock)), NOW, clock).play(
-        lambda done, total: steps.append((done, total))
-    )
+    asked = Asked(12, seed=7, first_day=START.date(), accrual_months=6, one_in=None)
+    player = player_of(house, asked, outbox=lambda clock: Console(tmp_path / "outbox", clock), until=NOW)
+    player.play(lambda done, total: steps.append((done, total)))
+    player.close()
     return house, steps
 
 
@@ -99,6 +96,7 @@ def test_every_number_in_the_database_is_fiction(played):
     house, _ = played
 
     with reading(house.engine) as connection:
-        numbers = [house.cipher.decrypt(address) for address in connection.execute(select(Contact.address)).scalars()]
-    assert len(numbers) == 12
-    assert all(is_fictional(number) for number in numbers)
+        contacts = connection.execute(select(Contact.kind, Contact.address)).all()
+    addresses = [(row.kind, house.cipher.decrypt(row.address)) for row in contacts]
+    assert len([kind for kind, _ in addresses if kind == "sms"]) == 12
+    assert all(is_fictional(to) if kind == "sms" else to.endswith("@patients.example") for kind, to in addresses)

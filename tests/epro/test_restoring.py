@@ -17,6 +17,7 @@ from epro.queries.lost import possibly_lost
 from epro.queries.worklist import worklist
 from epro.store.database import reading, writing
 from epro.store.migrating import TABLES
+from epro.store.models import Reply
 from scheduler import ledger
 from scheduler.carriers.console import Console
 from scheduler.carriers.twilio import Twilio
@@ -71,8 +72,9 @@ class Trial:
         with reading(self.house.engine) as connection:
             since = unsettled(connection).backup_at
         listed = self.carrier.sent_since(since - timedelta(minutes=5))
+        received = self.carrier.received_since(since - timedelta(minutes=5))
         with writing(self.house.engine) as connection:
-            return settle(connection, self.house.protocol, self.house.cipher, listed, by=NURSE, now=self.now)
+            return settle(connection, self.house.protocol, self.house.cipher, listed, received, by=NURSE, now=self.now)
 
     def left(self):
         """How many texts left to each phone on each day, by the double."""
@@ -157,7 +159,7 @@ def test_a_carrier_that_cannot_tell_leaves_it_to_a_person_and_nothing_is_sent_bl
 
     protocol, cipher = trial.house.protocol, trial.house.cipher
     with writing(trial.house.engine) as connection:
-        settled = settle(connection, protocol, cipher, CannotTell(), by=NURSE, now=trial.now)
+        settled = settle(connection, protocol, cipher, CannotTell(), (), by=NURSE, now=trial.now)
         assert not settled.all_placed
         assert unsettled(connection) is not None
     with writing(trial.house.engine) as connection:
@@ -168,6 +170,34 @@ def test_a_carrier_that_cannot_tell_leaves_it_to_a_person_and_nothing_is_sent_bl
     assert trial.left() == left
     with reading(trial.house.engine) as connection:
         assert {why for one in worklist(connection, protocol, trial.now).unreachable for why in one.why} == {"given_up"}
+
+
+def test_a_stop_that_came_after_the_backup_is_obeyed_before_anything_is_sent(trial):
+    backup, backup_at = trial.saved(), trial.now
+    trial.double.now = trial.now = NOW + timedelta(hours=1)
+    trial.double.comes_in("+46701740610", "Stopp!")  # the phone of the first two
+    trial.double.comes_in("+46701740698", "STOP")  # nobody's
+    trial.come_back(backup, backup_at)
+    trial.double.now = trial.now = NOW + timedelta(hours=2)
+
+    assert trial.settle().all_placed
+    trial.play(NOW + 10 * DAY)
+
+    assert {to for to, _ in trial.left()} == {"+46701740611", "+46701740612"}
+    assert {text.state for text in trial.rows(SUBJECTS[0])} == {"cancelled"}
+    with reading(trial.house.engine) as connection:
+        kept = connection.execute(select(Reply.subject, Reply.understood_as)).all()
+    assert [tuple(row) for row in kept] == [(SUBJECTS[0], "stop")]
+
+
+def test_a_carrier_that_cannot_name_what_came_in_keeps_sending_off(trial):
+    trial.come_back(trial.saved(), trial.now)
+
+    protocol, cipher = trial.house.protocol, trial.house.cipher
+    with writing(trial.house.engine) as connection:
+        settled = settle(connection, protocol, cipher, [], CannotTell(), by=NURSE, now=trial.now)
+        assert unsettled(connection) is not None
+    assert not settled.all_placed
 
 
 def test_a_text_that_left_to_nobody_we_know_keeps_sending_off(trial):

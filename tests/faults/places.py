@@ -13,6 +13,8 @@ from sqlalchemy import make_url
 
 from tests import databases
 
+ROOM_MEGABYTES = {"sqlite": 16, "postgresql": 140}  # an empty database, its log, and a little
+
 
 @contextmanager
 def database(kind: str) -> Iterator[tuple[str, Path]]:
@@ -50,6 +52,17 @@ def crashing_server(folder: Path | None = None) -> Iterator[tuple[str, Callable[
         pg_ctl("stop -m immediate")
         if folder is None:
             shutil.rmtree(own_folder, ignore_errors=True)
+
+
+@contextmanager
+def full_disk(kind: str) -> Iterator[tuple[str, Path]]:
+    """URL of an empty database on a small disk of its own, and that disk. Raises OSError where none may be mounted."""
+    with small_disk(ROOM_MEGABYTES[kind]) as disk:
+        if kind == "sqlite":
+            yield f"sqlite:///{disk / 'epro.db'}", disk
+        else:
+            with crashing_server(disk) as (url, _):
+                yield url, disk
 
 
 @contextmanager

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Event, Thread
 
 from tests.faults.place import Place, Verdict, verdict
 from tests.faults.savers import Saver, savers, told_by
 
 SHARE_DROPPED = 0.2
-WAITS, WAIT_SECONDS = 1200, 0.05  # at most so long for a service that starts
+REFUSALS = 5  # so many, before there is room again
+WAITS, WAIT_SECONDS = 4800, 0.05  # at most so long for a service that starts
 
 
 def f1(place: Place, times: int) -> Verdict:
@@ -53,6 +56,38 @@ def f6(place: Place, times: int, crash: Callable[[], None]) -> Verdict:
     place.terminate()
     place.house.engine.dispose()
     return verdict(place.house, told_by(phones))
+
+
+def f7(place: Place, disk: Path) -> Verdict:
+    """The database's disk is filled to the last byte while a phone saves, and emptied again; nothing is restarted."""
+    stopping = Event()
+    place.serve()
+    phones = savers(place, stopping)
+    for phone in phones:
+        phone.start()
+    _something_is_kept(phones, stopping)
+    fill(disk / "ballast")
+    _await(lambda: _refused(phones) >= REFUSALS, stopping, "no save was refused")
+    (disk / "ballast").unlink()
+    _something_is_kept(phones, stopping)
+    stopping.set()
+    for phone in phones:
+        phone.join()
+    place.terminate()
+    heard = {status for phone in phones for status in phone.statuses}
+    assert heard == {303, 503}, f"a phone heard {heard}"
+    return verdict(place.house, told_by(phones))
+
+
+def fill(ballast: Path) -> None:
+    """Write until there is no room for one more byte."""
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"\0" * 4096):
+            pass
+
+
+def _refused(phones: list[Saver]) -> int:
+    return sum(phone.statuses.count(503) for phone in phones)
 
 
 def f9(place: Place, saves: int) -> Verdict:
@@ -97,11 +132,19 @@ def f10(place: Place) -> tuple[Verdict, int]:
 def _something_is_kept(phones: list[Saver], stopping: Event) -> None:
     """Wait until the pages serve again: until one more save is told to be kept."""
     before = len(told_by(phones))
+    try:
+        _await(lambda: len(told_by(phones)) > before, stopping, "the pages did not come back")
+    except AssertionError as error:
+        heard = Counter(tuple(phone.statuses[-3:]) for phone in phones)
+        raise AssertionError(f"{error}; the phones heard last {dict(heard)}") from None
+
+
+def _await(is_so: Callable[[], bool], stopping: Event, otherwise: str) -> None:
     for _ in range(WAITS):
-        if len(told_by(phones)) > before:
+        if is_so():
             return
         stopping.wait(WAIT_SECONDS)
-    raise AssertionError("the pages did not come back")
+    raise AssertionError(otherwise)
 
 
 @contextmanager

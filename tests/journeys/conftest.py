@@ -24,7 +24,8 @@ from epro.acts.trial import adopt
 from epro.opening import OUTBOX, House, letters_of, open_house, system_clock
 from epro.rehearsal.numbers import fictional_mobile
 from epro.settings import Settings
-from epro.store.database import reading, writing
+from epro.store.database import open_engine, reading, writing
+from epro.store.migrating import migrate
 from scheduler import ledger
 from scheduler.carriers.console import Console
 from scheduler.dispatch import tick
@@ -51,6 +52,7 @@ class Service:
     process: subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
     said: Condition = field(default_factory=Condition)
+    enrolled: int = 0
 
     @property
     def address(self) -> str:
@@ -79,6 +81,10 @@ class Service:
             patients.enrol(connection, self.house.protocol, self.house.cipher, asked, by=NURSE, now=at)
         return subject
 
+    def enrol_another(self) -> str:
+        self.enrolled += 1
+        return self.enrol(f"UME-{self.enrolled:03d}")
+
     def first_text_is_due_at(self, subject: str) -> datetime:
         with reading(self.house.engine) as connection:
             at = ledger.rows(connection, subject)[0].send_at
@@ -98,6 +104,18 @@ class Service:
 def service(schema: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with two web processes; its day is today."""
     with serving(schema, tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that the tests of what a browser shows have in common; each has a patient of its own."""
+    home = tmp_path_factory.mktemp("home")
+    url = f"sqlite:///{home / 'epro.db'}"
+    engine = open_engine(url, durable=False)
+    migrate(engine)
+    engine.dispose()
+    with serving(url, home) as running:
         yield running
 
 

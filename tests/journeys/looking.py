@@ -8,12 +8,13 @@ import tempfile
 from itertools import product
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from epro.store.database import open_engine
 from epro.store.migrating import migrate
 from tests.journeys.browsing import chromium
 from tests.journeys.conftest import Service, serving
+from tests.journeys.patient import ITEMS, answer, begin
 
 SIZES = ((320, 640), (390, 844), (1280, 800))
 LONGEST = 29  # the first question with seven answers
@@ -53,17 +54,16 @@ def look(
         keep(name, whole=True)
     page.goto(f"{running.address}{link}?language={language}")
     keep("start", whole=True)
-    page.locator(".primary").click()
-    page.wait_for_function("history.state?.at")
+    begin(page, f"{running.address}{link}?language={language}")
     keep("item")
     page.locator(".primary:visible").click()
     keep("skip")
     page.locator("#skip button").last.click()
-    answer(page, LONGEST - 2)
+    answer(page, 2, LONGEST - 1, language=language)
     page.locator(".option:visible").nth(2).click()
     keep("seven")
     page.locator(".primary:visible").click()
-    answer(page, 1)
+    answer(page, ITEMS, ITEMS, language=language)
     page.locator("#send").wait_for()
     keep("review")
     keep("review-whole", whole=True)
@@ -77,12 +77,6 @@ def look(
     page.locator("main button").last.click()
     keep("denied", whole=True)
     context.close()
-
-
-def answer(page: Page, times: int) -> None:
-    for _ in range(times):
-        page.locator(".option:visible").nth(1).click()
-        page.locator(".item .primary:visible").click()
 
 
 if __name__ == "__main__":

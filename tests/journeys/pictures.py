@@ -18,6 +18,7 @@ from epro.cli.demo import DEMO_EMAIL, LOGIN_FILE
 from epro.rehearsal.places import REPORT_FOLDER
 from tests.journeys.browsing import chromium
 from tests.journeys.conftest import free_port
+from tests.journeys.patient import answer, begin
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
@@ -57,11 +58,8 @@ def _link_of(demo: "subprocess.Popen[str]") -> str:
 
 def _phone(browser: Browser, link: str) -> None:
     page = browser.new_context(viewport={"width": 360, "height": 740}, locale="en-GB").new_page()
-    page.goto(f"{link}?language=en")
-    page.locator("main form button").first.click()
-    for _ in range(ANSWERED_FIRST):
-        page.locator(".option:visible").first.click()
-        page.locator(".item .primary:visible").click()
+    begin(page, f"{link}?language=en")
+    answer(page, 1, ANSWERED_FIRST, nth=0, language="en")
     page.locator(".option:visible").nth(1).click()
     page.screenshot(path=PICTURES / "phone.png")
 

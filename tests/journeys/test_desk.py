@@ -1,5 +1,7 @@
 """The desk in a real browser: a nurse's morning, at a desk and on a phone."""
 
+from contextlib import contextmanager
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -8,6 +10,7 @@ from epro.acts import users
 from epro.opening import system_clock
 from epro.store.database import writing
 from tests.epro.conftest import NURSE
+from tests.epro.imports.conftest import patient, xlsx_of
 from tests.journeys.browsing import chromium, needs_chromium
 
 pytestmark = [needs_chromium, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
@@ -25,6 +28,12 @@ def browser():
 
 @pytest.fixture
 def nurse(browser, service):
+    with signed_in(browser, service) as page:
+        yield page
+
+
+@contextmanager
+def signed_in(browser, service, **traits):
     """A nurse's page, signed in."""
     with writing(service.house.engine) as connection:
         if EMAIL not in [account.email for account in users.accounts(connection)]:
@@ -39,10 +48,9 @@ def nurse(browser, service):
                 by=NURSE,
                 now=system_clock(),
             )
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="sv-SE")
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "sv-SE", **traits})
     page = context.new_page()
     page.goto(f"{service.address}/desk")
-    hold(page)
     page.get_by_label("E-post").fill(EMAIL)
     page.get_by_label("Lösenord").fill(PASSWORD)
     page.get_by_role("button", name="Logga in").click()
@@ -60,6 +68,13 @@ def hold(page: Page) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
+def test_the_page_to_sign_in_holds_to_the_same_rules(browser, service):
+    page = browser.new_page(locale="sv-SE")
+    page.goto(f"{service.address}/desk")
+
+    hold(page)
+
+
 def test_a_nurse_enrols_a_patient_sees_her_plan_and_later_stops_it(nurse, service):
     today = system_clock().astimezone(service.house.protocol.zone).date().isoformat()
     nurse.get_by_role("link", name="Lägg in").click()
@@ -74,7 +89,10 @@ def test_a_nurse_enrols_a_patient_sees_her_plan_and_later_stops_it(nurse, servic
         nurse.get_by_label(choice, exact=True).check()
     nurse.get_by_label("Dag för samtycke").fill(today)
     nurse.get_by_label("Mobilnummer").fill("070-174 06 56")
+    nurse.get_by_label("Numret en gång till").fill("070-174 06 56")
     nurse.get_by_label("Randomiseringsdag").fill(today)
+    expect(nurse.locator("#dates")).to_contain_text("36 månader")
+    hold(nurse)
     nurse.get_by_label("Arm", exact=True).select_option("control")
     for criterion in nurse.get_by_role("checkbox").all():
         criterion.check()
@@ -97,7 +115,7 @@ def test_the_worklist_shows_whom_to_call_and_leads_there(nurse, service):
     nurse.goto(f"{service.address}/desk")
     hold(nurse)
 
-    nurse.get_by_role("row").filter(has_text="UME-052").first.get_by_role("link", name="UME-052").click()
+    nurse.get_by_role("row").filter(has_text="UME-052").first.get_by_role("link", name="UME-052", exact=True).click()
 
     expect(nurse.get_by_role("heading", level=1)).to_have_text("UME-052")
     hold(nurse)
@@ -114,7 +132,7 @@ def test_a_subject_id_is_found_with_the_keyboard_alone(nurse, service):
 
 
 def test_the_completion_table_and_the_import_hold_to_the_same_rules(nurse, service):
-    for path in ("/desk/completion", "/desk/patients/import"):
+    for path in ("/desk/completion", "/desk/forms", "/desk/calendar"):
         nurse.goto(service.address + path)
         hold(nurse)
 
@@ -128,3 +146,33 @@ def test_a_nurse_hands_over_the_tablet_and_cannot_come_back_to_the_desk_on_it(nu
     nurse.go_back()
 
     expect(nurse.get_by_role("heading", level=1)).to_have_text("Logga in på arbetsbordet")
+
+
+def test_the_trial_office_tries_a_broken_file_and_brings_in_a_good_one(browser, service, tmp_path):
+    with writing(service.house.engine) as connection:
+        asked = {"email": "office@example.org", "name": "Trial Office", "role": "trial_office", "sites": []}
+        users.add(connection, service.house.protocol, **asked, password=PASSWORD, by=NURSE, now=system_clock())
+    page = browser.new_page(locale="sv-SE")
+    page.goto(f"{service.address}/desk")
+    page.get_by_label("E-post").fill("office@example.org")
+    page.get_by_label("Lösenord").fill(PASSWORD)
+    page.get_by_role("button", name="Logga in").click()
+    row = patient(subject="UME-061", consented_on="2026-01-05", randomised_on="2026-01-08")
+    for name, rows in (("broken.xlsx", [{**row, "er": "perhaps"}]), ("good.xlsx", [row])):
+        (tmp_path / name).write_bytes(xlsx_of(rows))
+
+    page.get_by_role("link", name="Filer").click()
+    page.get_by_label("Fil (Excel").set_input_files(tmp_path / "broken.xlsx")
+    page.get_by_role("button", name="Visa vad den skulle göra").click()
+    expect(page.get_by_role("alert")).to_contain_text("rad 2, er")
+    hold(page)
+    page.get_by_label("Fil (Excel").set_input_files(tmp_path / "good.xlsx")
+    page.get_by_role("button", name="Visa vad den skulle göra").click()
+    expect(page.get_by_role("row").filter(has_text="UME-061")).to_contain_text("ny")
+    hold(page)
+    page.get_by_role("button", name="Importera alltihop").click()
+
+    expect(page.get_by_role("status")).to_contain_text("Filen är importerad: 1 rad.")
+    hold(page)
+    page.goto(f"{service.address}/desk/patients/UME-061")
+    expect(page.get_by_role("row").filter(has_text="3 månader").first).to_contain_text("före systemet")

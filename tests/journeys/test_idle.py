@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from epro.web.app import HEADERS
 from epro.web.serving import IDLE_SECONDS, REQUEST_SECONDS
 from tests.journeys.conftest import Phone
 from tests.journeys.test_answering import kept
@@ -61,6 +62,32 @@ def test_five_hundred_hold_up_none_either_and_each_is_let_go_in_the_end(service)
                 pass
 
     assert statuses == [200] * 10
+
+
+NO_HTTP = {
+    b"NONSENSE said-by-nobody\r\n\r\n": 400,
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nsaid-by-nobody : 1\r\n\r\n": 400,
+    b"GET / HTTP/9.9\r\nHost: said-by-nobody\r\n\r\n": 400,
+    b"GET /?" + b"said-by-nobody" * 400 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n": 414,
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nA: " + b"said-by-nobody" * 700 + b"\r\n\r\n": 431,
+}
+
+
+@pytest.mark.requirement("abuse-22", "abuse-30")
+def test_what_is_no_request_gets_a_page_of_ours_with_every_header_and_none_of_its_own_words(service):
+    address = urlsplit(service.address)
+    for sent, status in NO_HTTP.items():
+        with socket.create_connection((address.hostname, address.port)) as connection:
+            connection.sendall(sent)
+            connection.settimeout(REQUEST_SECONDS)
+            answered = b"".join(iter(lambda: connection.recv(65536), b""))
+        head, _, page = answered.partition(b"\r\n\r\n")
+
+        assert head.split()[1] == str(status).encode(), sent[:40]
+        assert b"said-by-nobody" not in answered
+        assert b"Det gick inte" in page
+        for name, value in HEADERS.items():
+            assert f"\r\n{name}: {value}\r\n".encode() in head + b"\r\n", (name, sent[:40])
 
 
 @pytest.mark.requirement("abuse-30")

@@ -52,10 +52,18 @@ class Course:
             scheduler.receive(connection, Receipt(self.post.attempts[-1], None, status, code), now)  # type: ignore[arg-type]
 
     def answer(
-        self, subject: str, visit: str, now: datetime, *, said: int = 30, blank: int = 0, submit: bool = True
+        self,
+        subject: str,
+        visit: str,
+        now: datetime,
+        *,
+        said: int = 30,
+        blank: int = 0,
+        submit: bool = True,
+        value: int = 2,
     ) -> None:
         """The first `said` items are answered and the next `blank` left blank."""
-        values = [2] * said + [None] * blank
+        values = [value] * said + [None] * blank
         with writing(self.house.engine) as connection:
             token = links.hand_over(connection, subject, visit, by=NURSE, now=now)
             opened = links.opened_for_writing(connection, links.hash_of(token), now)

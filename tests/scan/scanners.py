@@ -7,13 +7,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-MODULES = (  # none that asks an address on the internet (ssrf, xxe, wapp, nikto) or guesses for hours (buster)
-    "csrf,cookieflags,csp,http_headers,methods",  # before the others have tried so often that every answer is "wait"
-    "blindsql,crlf,exec,file,htaccess,permanentxss,redirect,shellshock,sql,xss",
-)
+# wapiti's modules, without those that ask an address on the internet (ssrf, xxe, wapp, nikto) or guess for hours
+LOOKS = "csrf,cookieflags,csp,http_headers,methods"
+ATTACKS = "blindsql,crlf,exec,file,htaccess,permanentxss,redirect,shellshock,sql,xss"
 WAPITI = """
 import fnmatch, re
 from wapitiCore.net import crawler
@@ -42,12 +42,8 @@ class Target:
     data: str = ""
 
 
-def wapiti(address: str, cookie: str = "", *, start: tuple[str, ...] = ()) -> list[str]:
+def wapiti(address: str, cookie: str = "", *, modules: str, start: Sequence[str] = ()) -> list[str]:
     """Crawl and attack an application, as who holds these cookies. start: paths that no page leads to."""
-    return sorted({line for modules in MODULES for line in _wapiti(address, cookie, start, modules)})
-
-
-def _wapiti(address: str, cookie: str, start: tuple[str, ...], modules: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "told.json"
         command = ["/usr/bin/python3", "-c", WAPITI, "-u", f"{address}/", "-m", modules, "-f", "json"]
@@ -63,19 +59,19 @@ def _wapiti(address: str, cookie: str, start: tuple[str, ...], modules: str) -> 
         assert told.exists(), run.stdout[-2000:] + run.stderr[-2000:]
         found = json.loads(told.read_text())
     kinds = {**found["vulnerabilities"], **found["anomalies"]}
-    return [
+    return sorted(
         f"{kind}: {each['method']} {each['path']}: {each['info']}"
         for kind, all_of_it in kinds.items()
         for each in all_of_it
         if not each["info"].startswith(INFO)
-    ]
+    )
 
 
 def sqlmap(address: str, target: Target, cookie: str = "") -> list[str]:
     """Try every marked value of one request. Raises AssertionError when sqlmap could not try it at all."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["sqlmap", "-u", address + target.path, "--method", target.method, "--batch", "--ignore-stdin"]
-        command += ["--technique", "BEU", "--level", "1", "--flush-session", "--disable-coloring"]
+        command += ["--technique", "BEU", "--level", "1", "--dbms", "sqlite", "--flush-session", "--disable-coloring"]
         command += ["--output-dir", folder, "--ignore-redirects", "--timeout", "60"]
         command += ["--ignore-code", "*"]  # a page that refuses may have asked the database before
         if target.data:

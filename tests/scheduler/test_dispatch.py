@@ -8,7 +8,7 @@ from sqlalchemy import text
 import scheduler
 from scheduler import ledger
 from scheduler.claiming import claim_due
-from scheduler.planning import Status
+from scheduler.messages import Status
 from scheduler.ports import Accepted, Receipt, Refused, Unknown
 from scheduler.reconciling import Reconciled
 from tests.scheduler.house import DUE, RANDOMISED, Patients, Pen, Wire, ladder, schedule, step, utc, visit

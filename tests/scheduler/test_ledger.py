@@ -8,8 +8,10 @@ from sqlalchemy import Engine, event
 
 import scheduler
 from scheduler import ledger
+from scheduler.applying import apply_all
+from scheduler.changes import Changes
 from scheduler.instants import NaiveInstant
-from scheduler.planning import Status
+from scheduler.messages import Status
 from tests.scheduler.house import DUE, RANDOMISED, Patients, Pen, Wire, ladder, schedule, step, utc, visit
 
 EARLY = utc("2027-03-01 12:00")
@@ -199,3 +201,38 @@ def test_a_reminder_asked_for_after_the_window_or_after_a_stop_is_not_planned(pa
 
     assert "on-request/1" not in asked(patients, date(2027, 4, 16), DUE)
     assert "on-request/1" not in asked(patients, date(2027, 4, 2), DUE, channels=frozenset())
+
+
+def write_together(patients: Patients, now: datetime, *subjects: str) -> tuple[dict[str, Changes], int]:
+    """What changed, and how many statements wrote it."""
+    sent: list[str] = []
+    with patients.engine.begin() as connection:
+        plans = [patients.plan(connection, subject, now) for subject in subjects]
+        event.listen(connection, "before_cursor_execute", lambda *call: sent.append(call[2]))
+        return apply_all(connection, plans, now), len(sent)
+
+
+def test_many_patients_are_written_as_each_alone_and_in_as_many_statements_as_one(patients: Patients) -> None:
+    """Some texts moved, some fell away, some came anew."""
+    days = [date(2027, 3, 1), date(2027, 3, 8), date(2027, 4, 15)]
+    for of in ("alone", "together"):
+        for n, on in enumerate(days):
+            patients.enrol(f"{of}-{n}", EARLY, on)
+            patients.anchors[f"{of}-{n}"] = {"randomisation": on + timedelta(days=7)}
+        patients.status[f"{of}-1"] = Status(channels=frozenset())
+    everybody = [f"together-{n}" for n in range(3)]
+
+    alone = [patients.replan(EARLY, f"alone-{n}") for n in range(3)]
+    together, statements = write_together(patients, EARLY, *everybody)
+
+    assert [_nameless(together[subject]) for subject in everybody] == [_nameless(changes) for changes in alone]
+    assert [patients.states(subject) for subject in everybody] == [patients.states(f"alone-{n}") for n in range(3)]
+    for subject in everybody:
+        patients.anchors[subject] = {"randomisation": date(2027, 5, 1)}
+    _, of_one = write_together(patients, EARLY, "together-0")
+    _, of_two = write_together(patients, EARLY, "together-1", "together-2")
+    assert of_two == of_one <= statements
+
+
+def _nameless(changes: Changes) -> str:
+    return repr(changes).replace("alone", "together")

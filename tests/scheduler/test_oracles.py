@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import scheduler
-from scheduler.planning import Message, Plan, Sent, Status
+from scheduler.messages import Message, Plan, Sent, Status
 from scheduler.schedule import Schedule
 from scheduler.visits import anchor_on
 

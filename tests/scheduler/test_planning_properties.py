@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import scheduler
 from scheduler.changes import preview
 from scheduler.hours import is_quiet, local_date
-from scheduler.planning import TO_SEND, Plan, Sent, Status
+from scheduler.messages import TO_SEND, Plan, Sent, Status
 from scheduler.ports import CHANNELS
 from scheduler.schedule import Schedule
 from scheduler.waiting import Pause, Sign

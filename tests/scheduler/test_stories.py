@@ -19,7 +19,7 @@ from scheduler import ledger
 from scheduler.applying import compare
 from scheduler.changes import preview
 from scheduler.hours import is_quiet, local_date
-from scheduler.planning import TO_SEND, Message, Plan, Sent, Status
+from scheduler.messages import TO_SEND, Message, Plan, Sent, Status
 from scheduler.schedule import Schedule
 from scheduler.waiting import Pause, Sign
 from tests.scheduler.house import ladder, schedule, sections, step, visit
@@ -235,7 +235,7 @@ def test_story_9_a_plan_that_is_written_is_found_again_without_a_difference(life
     with engine.begin() as connection:
         scheduler.apply(connection, plan, now)
 
-        assert compare(connection, plan, now) == []
+        assert compare(connection, [plan], now) == {}
         assert not scheduler.apply(connection, plan, now)
     engine.dispose()
 
@@ -327,7 +327,7 @@ def test_an_amendment_that_is_written_leaves_no_difference_behind(life: Life, am
         scheduler.apply(connection, plan_of(asked), now)
         scheduler.apply(connection, after, now)
 
-        assert compare(connection, after, now) == []
+        assert compare(connection, [after], now) == {}
         planned = {text.key: text.send_at for text in ledger.rows(connection, "P") if text.state == "planned"}
     assert planned == {message.key: message.send_at for message in going(after)}
     engine.dispose()

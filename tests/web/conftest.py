@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import func, select
 
 from epro.acts import links
@@ -19,6 +20,23 @@ from epro.web.app import create_app
 from tests.epro.conftest import NOW, NURSE, desk, house, schema
 
 __all__ = ["desk", "house", "schema"]  # fixtures of the service's own tests
+
+
+class Templates(BytecodeCache):
+    """Each template is compiled once, not once for every application that a test makes."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.known:
+            bucket.bytecode_from_string(self.known[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.known[bucket.key] = bucket.bytecode_to_string()
+
+
+Flask.jinja_options = {"bytecode_cache": Templates()}
 
 
 class Clock:

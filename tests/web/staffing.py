@@ -1,10 +1,12 @@
 """Staff of a small house, each at a browser of her own."""
 
 import re
+from contextlib import contextmanager
 
+from passlib.context import CryptContext
 from passlib.totp import TOTP
 
-from epro.acts import users
+from epro.acts import passwords, users
 from epro.store.database import writing
 from tests.epro.conftest import NOW, NURSE
 from tests.web.conftest import Browser
@@ -29,7 +31,7 @@ class Staff(Browser):
     def __init__(self, app, house, role="nurse", sites=(), language="en"):
         super().__init__(app, **{"Accept-Language": language})
         self.email = f"{role}{len(sites)}{''.join(sites)}@example.org".lower()
-        with writing(house.engine) as connection:
+        with quick_passwords(), writing(house.engine) as connection:
             users.add(
                 connection,
                 house.protocol,
@@ -68,6 +70,17 @@ class Staff(Browser):
 
     def record(self, what, subject="UME-001", **fields):
         return self.post(f"/desk/patients/{subject}/{what}", **fields)
+
+
+@contextmanager
+def quick_passwords():
+    """Passwords that are set meanwhile are hashed at little cost, and so is every look at them later."""
+    usual = passwords._context
+    passwords._context = CryptContext(schemes=["argon2"], argon2__rounds=1, argon2__memory_cost=64)
+    try:
+        yield
+    finally:
+        passwords._context = usual
 
 
 def sign_in(browser, email, password=PASSWORD, path="/desk/login"):

@@ -1,15 +1,16 @@
 """Enrolling at the desk: one form, or a file, with every fault said at once and nothing lost."""
 
-from io import BytesIO
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
 
+from epro.queries.timeline import planned_texts, timeline
 from epro.store.database import reading
 from epro.store.models import Allocation, Audit, Contact, Patient
+from epro.web.app import create_app
+from tests.epro.conftest import NOW
 from tests.web.staffing import ENROLMENT, Staff, ticked
-
-HEADER = "subject;site;language;consented_on;eligible;texts_allowed;er;metastases;phone"
 
 
 @pytest.fixture
@@ -20,12 +21,6 @@ def nurse(app, house):
 def number_of(house, model):
     with reading(house.engine) as connection:
         return connection.execute(select(func.count()).select_from(model)).scalar_one()
-
-
-def upload(nurse, text):
-    token = nurse.open("/desk/patients/import").fields["csrf_token"]
-    data = {"csrf_token": token, "file": (BytesIO(text if isinstance(text, bytes) else text.encode()), "patients.csv")}
-    return nurse.client.post("/desk/patients/import", data=data, headers=nurse.headers)
 
 
 def test_an_enrolled_patient_is_shown_with_her_plan_at_once(nurse, house):
@@ -71,8 +66,7 @@ def test_without_permission_nothing_is_pending_and_the_page_says_why(nurse, hous
         ({"texts_allowed": ""}, "texts_allowed", "Say whether texts are permitted."),
         ({"phone": "08-123 456 78", "phone_again": ""}, "phone", "A mobile is like 070-174 06 05."),
         ({"phone_again": "070-174 06 06"}, "phone_again", "The two numbers differ."),
-        ({"randomised_on": "2027-03-01"}, "arm", "belong together"),
-        ({"arm": "surgery"}, "randomised_on", "belong together"),
+        ({"arm": "surgery"}, "randomised_on", "With the arm give the day of randomisation."),
         ({"included_0": ""}, "eligible", "must be met and ticked"),
     ],
 )
@@ -129,61 +123,6 @@ def test_the_arm_is_asked_only_of_those_who_may_see_it(app, house):
     assert 'name="arm"' in office.open("/desk/patients/new").html
 
 
-def test_a_file_enrols_every_patient(nurse, house):
-    rows = "UME-001;UME;sv;2027-03-01;yes;yes;pos;1;070-174 06 05\nGBG-002;GBG;en;2027-03-01;ja;nej;neg;2-4;"
-
-    response = upload(nurse, f"\ufeff{HEADER}\n{rows}\n")
-
-    assert response.status_code == 200
-    assert "2 patients are enrolled." in response.text
-    assert number_of(house, Patient) == 2
-
-
-def test_one_bad_row_of_a_file_stops_all_of_them_and_each_reason_is_listed(nurse, house):
-    rows = (
-        "UME-001;UME;sv;2027-03-01;yes;yes;pos;1;070-174 06 05\n"
-        "UME-002;UME;sv;yesterday;yes;yes;pos;1;\n"
-        "GBG-003;GBG;fi;2027-03-01;no;yes;neg;2-4;12"
-    )
-
-    response = upload(nurse, f"{HEADER}\n{rows}\n")
-
-    assert response.status_code == 422
-    for place in ("line 3, consented_on", "line 4, language", "line 4, eligible", "line 4, phone"):
-        assert place in response.text
-    assert number_of(house, Patient) == 0
-
-
-def test_a_file_enrols_nobody_at_another_site(app, house):
-    umea = Staff(app, house, sites=["UME"])
-
-    response = upload(umea, f"{HEADER}\nGBG-002;GBG;en;2027-03-01;yes;no;neg;2-4;\n")
-
-    assert response.status_code == 422
-    assert "This is not one of your own sites." in response.text
-    assert number_of(house, Patient) == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", "is missing"),
-        ("subject;name\n", "no column is called name"),
-        (f"{HEADER}\n".encode("utf-16"), "The file is not UTF-8"),
-        (f"{HEADER}\n".encode() + b"UME-001;Ume\xe5\n", "The file is not UTF-8"),
-    ],
-)
-def test_a_file_that_is_no_list_of_patients_is_refused_in_words(nurse, house, text, words):
-    response = upload(nurse, text)
-
-    assert response.status_code == 422
-    assert words in response.text
-
-
-def test_a_submission_without_a_file_is_told_so(nurse):
-    assert "Choose a file." in nurse.post("/desk/patients/import").text
-
-
 def test_the_form_says_what_it_needs_before_anything_is_typed(nurse, house):
     page = nurse.open("/desk/patients/new")
 
@@ -199,3 +138,96 @@ def test_a_mail_address_is_taken_beside_the_number_and_a_wrong_one_said_without_
 
     assert nurse.enrol(house, email="hers@example.org").status_code == 303
     assert number_of(house, Contact) == 2
+
+
+def dates(page):
+    return page.split('id="dates"')[1].split("</section>")[0]
+
+
+def test_every_date_is_shown_before_anything_is_saved_and_is_what_is_planned(nurse, house):
+    fields = {**ENROLMENT, "consented_on": "2027-02-01", "randomised_on": "2027-02-08"}
+
+    shown = nurse.post("/desk/patients/new/dates", **fields)
+
+    assert (shown.status_code, number_of(house, Patient)) == (200, 0)
+    foreseen = dates(shown.text)
+    nurse.enrol(house, **fields)
+    with reading(house.engine) as connection:
+        visits = timeline(connection, house.protocol, "UME-001", NOW).visits
+    assert len(visits) == 10
+    for visit in visits:
+        for day in (visit.due_on, visit.last_on):
+            assert day.isoformat() in foreseen
+    for _, at in planned_texts_of(house):
+        assert f"{at.astimezone(house.protocol.zone):%Y-%m-%d %H:%M}" in foreseen
+
+
+def planned_texts_of(house):
+    with reading(house.engine) as connection:
+        return planned_texts(connection, "UME-001")
+
+
+def test_visits_that_are_over_already_are_shown_as_before_the_system_and_without_texts(nurse):
+    shown = nurse.post(
+        "/desk/patients/new/dates", **{**ENROLMENT, "consented_on": "2025-01-01", "randomised_on": "2025-01-08"}
+    )
+
+    rows = dates(shown.text).split("<tr>")[2:]
+    before = [row for row in rows if "before the system" in row]
+    assert len(before) == 8
+    assert all("invitation" not in row for row in before)
+
+
+def test_a_date_that_cannot_be_is_said_in_place_of_the_dates(nurse):
+    shown = nurse.post("/desk/patients/new/dates", **{**ENROLMENT, "consented_on": "2027-03-02"})
+
+    assert shown.status_code == 422
+    assert "lies in the future" in dates(shown.text)
+    assert 'value="UME-001"' in shown.text
+
+
+def test_the_number_is_typed_twice(nurse, house):
+    assert "Type the number once more" in nurse.enrol(house, phone_again="").text
+    assert number_of(house, Patient) == 0
+
+
+def test_the_arm_may_be_left_to_the_trial_office(nurse, house):
+    nurse.enrol(house, randomised_on="2027-03-01")
+
+    assert number_of(house, Allocation) == 0
+    assert "not yet" in nurse.open("/desk/patients/UME-001").words
+
+
+@pytest.mark.requirement("trust-40")
+def test_a_personal_identity_number_is_refused_wherever_it_is_typed_at_the_desk(nurse, house, desk):
+    desk.enrol()
+    asked = [
+        ("/desk/patients/search", {"subject": "19121212-1212"}),
+        ("/desk/patients/UME-001/withdrawal", {"happened_on": "2027-03-01", "reason": "701063-2391 moved"}),
+        ("/desk/patients/UME-001/number", {"phone": "121212-1212", "phone_again": "121212-1212"}),
+        ("/desk/patients/UME-001/email", {"email": "19121212-1212@example.org"}),
+    ]
+    for path, fields in asked:
+        response = nurse.post(path, **fields)
+        assert response.status_code == 422, path
+    with reading(house.engine) as connection:
+        assert (
+            connection.execute(
+                select(func.count()).select_from(Audit).where(Audit.action == "withdrawal recorded")
+            ).scalar()
+            == 0
+        )
+
+
+def test_where_a_site_may_not_see_the_arm_it_is_asked_of_the_trial_office_alone(house, clock):
+    trial = house.protocol.trial.model_copy(update={"arm_seen_by_site": False})
+    protocol = replace(house.protocol, sections=house.protocol.sections.model_copy(update={"trial": trial}))
+    hidden = replace(house, protocol=protocol, clock=clock)
+    one = Staff(create_app(hidden), hidden)
+
+    assert 'name="arm"' not in one.open("/desk/patients/new").html
+    one.enrol(hidden, randomised_on="2027-03-01")
+
+    page = one.open("/desk/patients/UME-001").html
+    assert "Control" not in page
+    assert "Surgical" not in page

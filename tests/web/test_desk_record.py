@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from epro.cells import inert
 from epro.queries.trail import looks_at
 from epro.queries.verification import verify
 from epro.store.audit import entry
 from epro.store.database import reading, writing
 from epro.store.models import Access, Answer, Audit, Contact, DataLock, Signature
+from questionnaires.cells import inert
 from tests.epro.conftest import NOW, NURSE, Desk
 from tests.queries.conftest import Course
 from tests.web.conftest import rows_of

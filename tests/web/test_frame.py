@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from flask import request
 from sqlalchemy import event
 
 from epro.settings import Settings
@@ -120,3 +121,16 @@ def test_an_answer_that_could_not_be_written_is_never_called_saved(house, browse
     assert refused.status == 503
     assert "Inget sparades just nu" in refused.words
     assert browser.open("/form/1").chosen is None
+
+
+@pytest.mark.requirement("trust-24")
+@pytest.mark.parametrize(("proxies", "seen"), [(0, "127.0.0.1"), (1, "198.51.100.7"), (2, "203.0.113.9")])
+def test_who_asks_is_what_the_last_proxies_say_and_nothing_that_a_caller_made_up(house, proxies, seen):
+    """As many names are believed as EPRO_PROXIES says, from the end; without proxies none, for anybody writes them."""
+    settings = house.settings.model_copy(update={"proxies": proxies})
+    app = create_app(replace(house, settings=settings))
+    app.add_url_rule("/who", "who", lambda: request.remote_addr)
+
+    told = app.test_client().get("/who", headers={"X-Forwarded-For": "192.0.2.1, 203.0.113.9, 198.51.100.7"})
+
+    assert told.text == seen

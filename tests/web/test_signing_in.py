@@ -4,11 +4,13 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 
 import pytest
+from passlib.context import CryptContext
 from sqlalchemy import func, select
 
-from epro.acts import passwords, sessions, tries, users
+from epro.acts import guessing, passwords, sessions, users
 from epro.store.database import reading, writing
 from epro.store.models import Audit, StaffDraft, StaffSession, StaffTry, User
 from epro.web.app import create_app
@@ -242,7 +244,7 @@ def test_the_delay_grows_and_never_beyond_a_quarter_of_an_hour(app, nurse, clock
             clock.wait(minutes=waits[-1], seconds=1)
 
     assert waits == [1, 2, 4, 8][: len(waits)]
-    assert tries.delay(50) == timedelta(minutes=15)
+    assert guessing.delay(50) == timedelta(minutes=15)
 
 
 @pytest.mark.requirement("trust-24")
@@ -290,6 +292,35 @@ def test_a_password_of_ones_own_name_is_refused():
     assert list(
         passwords.wrongs_of("anna.svensson", about=("anna.svensson@example.org", "Anna Svensson", "anna.svensson"))
     )
+
+
+@pytest.mark.requirement("trust-22", "abuse-30")
+def test_however_many_ask_at_once_two_passwords_are_judged_in_one_process(monkeypatch):
+    """Each takes 46 MiB: a crowd before the door must not take the memory that saves need."""
+    stored, asked, inside, most = passwords.hash_of("seven purple walruses"), [], [], []
+    all_ask, verify = Event(), CryptContext.verify
+
+    def watched(context, *given, **more):
+        inside.append(1)
+        most.append(len(inside))
+        assert all_ask.wait(60)
+        try:
+            return verify(context, *given, **more)
+        finally:
+            inside.pop()
+
+    def ask(_):
+        asked.append(1)
+        if len(asked) == 8:
+            all_ask.set()
+        return passwords.is_right("seven purple walruses", stored)
+
+    monkeypatch.setattr(CryptContext, "verify", watched)
+    with ThreadPoolExecutor(8) as pool:
+        right = list(pool.map(ask, range(8)))
+
+    assert right == [True] * 8
+    assert max(most) == passwords.AT_ONCE == 2
 
 
 # ---- second step

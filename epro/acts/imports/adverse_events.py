@@ -7,7 +7,8 @@ so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import date
 
@@ -34,12 +35,14 @@ ENDS_BEFORE = N_("%(day)s lies before the first day of the event.")
 TWICE = N_("Row %(first)s is this event already: the same patient, term and first day.")
 WAS = N_("was %(was)s, is now %(now)s.")
 NO_DEATH = N_("Grade 5 is a death, and none is recorded.")
+NEW_EVENT = N_("%(term)s, grade %(grade)s, from %(day)s.")
 NOT_IN_FILE = N_("%(subject)s, %(term)s of %(day)s stands in an earlier file and not in this one; it stays.")
 
 
-def take(bringing: Bringing, rows: Sequence[Cells]) -> Iterator[Row]:
+def take(bringing: Bringing, rows: Iterable[Cells]) -> Iterator[Row]:
     recorded = events_of(bringing.connection)
     first: dict[tuple[str, str, date], int] = {}
+    new: dict[str, list[Event]] = defaultdict(list)
     for cells in rows:
         event = _event(bringing, cells)
         if event is None:
@@ -48,22 +51,29 @@ def take(bringing: Bringing, rows: Sequence[Cells]) -> Iterator[Row]:
             cells.wrong("term", TWICE, first=first[event.key])
             continue
         before = recorded.get(event.key)
-        notes = list(_differences(before, event))
-        if before is None or notes:
-            with bringing.entry_of(event.subject, "adverse event imported") as opened:
-                opened.insert(AdverseEvent, **asdict(event), file=bringing.file)
+        notes = [_told(event)] if before is None else list(_differences(before, event))
+        if notes:
+            new[event.subject].append(event)
         if event.grade == DEADLY and facts.DEATH not in bringing.known[event.subject].events:
             notes.append(Note("grade", NO_DEATH))
         made = bringing.row(cells, notes)
         yield Row(made.number, made.subject, NEW, made.notes) if before is None else made
+    for subject, events in new.items():
+        with bringing.entry_of(subject, "adverse events imported") as opened:
+            opened.insert_all(AdverseEvent, [{**asdict(event), "file": bringing.file} for event in events])
     for key, event in recorded.items():
         if key not in first and not event.taken_back:
             about = {"subject": event.subject, "term": event.term, "day": event.started_on}
             bringing.notes.append(Note("", NOT_IN_FILE, about))
 
 
-def _differences(before: Event | None, event: Event) -> Iterator[Note]:
-    for name in TOLD if before else ():
+def _told(event: Event) -> Note:
+    about = {"term": event.term, "grade": event.grade, "day": event.started_on}
+    return Note("", NEW_EVENT, about, changes=True)
+
+
+def _differences(before: Event, event: Event) -> Iterator[Note]:
+    for name in TOLD:
         was, now = getattr(before, name), getattr(event, name)
         if was != now:
             yield Note(name, WAS, {"was": _said(was), "now": _said(now)}, changes=True)

@@ -23,7 +23,7 @@ INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\
 SERIAL = re.compile(r"\d{5}([.,]\d+)?")
 SERIALS = range(32_874, 73_051)  # 1990 to 2099: another number of five digits is no day
 LOOKS_LIKE_A_DAY = re.compile(
-    r"\d{4}-\d{2}-\d{2}|\d{1,2}[-/ ]?[a-zåäö]{3,4}\.?|[a-zåäö]{3,4}[-/. ]\d{1,2}", re.IGNORECASE
+    r"\d{4}-\d{2}-\d{2}([ T].*)?|\d{1,2}[-/ ]?[a-zåäö]{3,4}\.?|[a-zåäö]{3,4}[-/. ]\d{1,2}", re.IGNORECASE
 )
 ROUNDED = re.compile(r"\d+([.,]\d+)?e[+]?\d+", re.IGNORECASE)
 NUMBER = re.compile(r"-?\d+([.,]\d+)?")

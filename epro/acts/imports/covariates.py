@@ -5,31 +5,23 @@ A value that differs from the one before takes its place, and the difference is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from epro.acts.imports.cells import LOOKS_LIKE_A_DAY, Cells
 from epro.acts.imports.files import NEW, Bringing, Kind, Note, Row
-from epro.protocol import Protocol
+from epro.protocol import Protocol, covariates_in, is_number
 from epro.refusals import N_
 from epro.store.crf import covariates_of
 from epro.store.models import CovariateValue
 
 LONGEST_WORD = 60
-NUMBER = "number"
 WAS = N_("was %(was)s, is now %(now)s.")
 GIVEN = N_("%(now)s is recorded.")
 A_DAY = N_("Excel has made a day of this. Format the column as text and write it again.")
 TOO_LONG = N_("Write at most %(longest)s characters.")
 
 
-def covariates_in(protocol: Protocol) -> Mapping[str, Mapping[str, Any]]:
-    """[analysis.covariate.NAME] of the trial file: label, and kind number (unless it says text)."""
-    named: Mapping[str, Mapping[str, Any]] = protocol.analysis.get("covariate", {})
-    return named
-
-
-def take(bringing: Bringing, rows: Sequence[Cells]) -> Iterator[Row]:
+def take(bringing: Bringing, rows: Iterable[Cells]) -> Iterator[Row]:
     recorded = covariates_of(bringing.connection, list(bringing.known))
     for cells in rows:
         known = bringing.patient(cells)
@@ -57,7 +49,7 @@ def _given(protocol: Protocol, cells: Cells) -> dict[str, str]:
     """Name: value as it is kept, of those that the row has."""
     found: dict[str, str] = {}
     for name, covariate in covariates_in(protocol).items():
-        if covariate.get("kind", NUMBER) == NUMBER:
+        if is_number(covariate):
             number = cells.number(name)
             written = "" if number is None else f"{number:g}" if abs(number) < 1e6 else repr(number)
         else:

@@ -7,7 +7,7 @@ what was known is listed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,7 +16,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from epro.acts.imports.cells import Cells
-from epro.cells import as_csv
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong, WrongCell
 from epro.sheets import Sheet, sheet_of
@@ -25,7 +24,9 @@ from epro.store.contacts import Cipher
 from epro.store.facts import Facts, facts_of
 from epro.store.locks import LockedData
 from epro.store.models import ImportedFile
+from questionnaires.cells import as_csv
 
+Progress = Callable[[int, int], None]  # rows done, rows in all
 NEW, CHANGED, UNCHANGED = "new", "changed", "unchanged"
 CONTACT = ("phone", "email", "second_step")  # columns of which no copy is kept
 ALIASES = {  # what trial offices and REDCap call them
@@ -138,7 +139,7 @@ class Kind:
     title: str
     required: Callable[[Protocol], tuple[str, ...]]
     optional: Callable[[Protocol], tuple[str, ...]]
-    take: Callable[[Bringing, Sequence[Cells]], Iterator[Row]]
+    take: Callable[[Bringing, Iterable[Cells]], Iterator[Row]]
     once: bool = True  # a patient has one row
 
     def columns(self, protocol: Protocol) -> tuple[str, ...]:
@@ -155,16 +156,18 @@ def bring_in(
     by: Actor,
     now: datetime,
     dry: bool = False,
+    progress: Progress | None = None,
 ) -> Brought:
     """Bring a file in, in the caller's transaction, or (dry) say what that would do. Never half of it.
 
-    That a file names another arm than was recorded, or touches locked data, is put into the trail, dry or not.
+    progress: told of every row. That a file names another arm than was recorded, or touches locked data, is put into
+    the trail, dry or not.
     """
     savepoint = connection.begin_nested()
     bringing = Bringing(connection, protocol, cipher, by, now, {})
     try:
         sheet = sheet_of(raw)
-        brought = _brought(bringing, kind, sheet)
+        brought = _brought(bringing, kind, sheet, progress or (lambda done, total: None))
     except LockedData as locked:
         savepoint.rollback()
         tell_of_a_refusal(connection, locked.tried)
@@ -181,7 +184,7 @@ def bring_in(
     return replace(brought, kept=keep)
 
 
-def _brought(bringing: Bringing, kind: Kind, sheet: Sheet) -> Brought:
+def _brought(bringing: Bringing, kind: Kind, sheet: Sheet, progress: Progress) -> Brought:
     columns = _columns(bringing.protocol, kind, sheet)
     rows = [
         Cells(
@@ -200,9 +203,15 @@ def _brought(bringing: Bringing, kind: Kind, sheet: Sheet) -> Brought:
     if kind.once:
         _refuse_doubles(rows)
     bringing.file = _keep_copy(bringing, kind, sheet, columns, rows)
-    outcomes = tuple(kind.take(bringing, rows))
+    outcomes = tuple(kind.take(bringing, _one_by_one(rows, progress)))
     wrongs = tuple(wrong for cells in rows for wrong in cells.wrongs)
     return Brought(kind.code, () if wrongs else outcomes, wrongs, tuple(bringing.notes))
+
+
+def _one_by_one(rows: Sequence[Cells], progress: Progress) -> Iterator[Cells]:
+    for n, cells in enumerate(rows, start=1):
+        yield cells
+        progress(n, len(rows))
 
 
 def _columns(protocol: Protocol, kind: Kind, sheet: Sheet) -> dict[str, str]:

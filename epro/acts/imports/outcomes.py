@@ -6,7 +6,7 @@ in the record, and the difference is listed. What is recorded here and not in th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 from epro.acts import patients
@@ -39,7 +39,7 @@ CORRECTED_NOW = N_("was %(recorded)s, is now %(written)s.")
 NOT_IN_FILE = N_("%(recorded)s is recorded here and not in the file; it stays.")
 
 
-def take(bringing: Bringing, rows: Sequence[Cells]) -> Iterator[Row]:
+def take(bringing: Bringing, rows: Iterable[Cells]) -> Iterator[Row]:
     for cells in rows:
         known = bringing.patient(cells)
         if known is None:

@@ -6,7 +6,7 @@ was recorded is a fault; another number, language or permission is listed, and t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -35,7 +35,7 @@ RANDOMISED_NOW = N_("is randomised: %(day)s.")
 ARM_NOW = N_("the arm is recorded.")
 
 
-def take(bringing: Bringing, rows: Sequence[Cells]) -> Iterator[Row]:
+def take(bringing: Bringing, rows: Iterable[Cells]) -> Iterator[Row]:
     arms = _arms(bringing.connection, list(bringing.known))
     made: list[Row] = []
     for cells in rows:

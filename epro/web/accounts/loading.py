@@ -10,8 +10,8 @@ from flask_login import LoginManager, UserMixin
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from epro.acts import sessions, signing_in
+from epro.acts.guessing import Place
 from epro.acts.sessions import FULL, Session
-from epro.acts.tries import Place
 from epro.web.house import house, now, reading, writing
 
 COOKIE_KEY = "staff"  # the session's token, in the signed cookie

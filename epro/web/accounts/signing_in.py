@@ -10,10 +10,10 @@ from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
 from epro.acts import passkeys, sessions, signing_in, tokens, users
+from epro.acts.guessing import Slowed
 from epro.acts.second_step import passkeys_of, recovery_codes_left
 from epro.acts.sessions import FULL, SECOND_STEP
 from epro.acts.signing_in import Begun
-from epro.acts.tries import Slowed
 from epro.refusals import Refusal
 from epro.web.accounts import kept
 from epro.web.accounts.blueprint import FIRST_PAGE, asked_for, at_stage, here, pages, went_on

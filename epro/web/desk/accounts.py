@@ -9,7 +9,7 @@ from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy import Connection
 
-from epro.acts import second_step, tries, users
+from epro.acts import guessing, second_step, users
 from epro.acts.signing_in import account_key
 from epro.acts.users import NoSuchAccount
 from epro.refusals import Refusal
@@ -163,8 +163,8 @@ def _account(user: int, link: str | None = None, errors: dict[str, list[str]] | 
 
 def _is_slowed(connection: Connection, email: str) -> bool:
     """Whether somebody was wrong so often within the last quarter of an hour that tries are slowed down."""
-    misses = tries.misses_since(connection, account_key(house().cipher, email), now() - tries.WINDOW)
-    return misses >= tries.FREE_MISSES
+    misses = guessing.misses_since(connection, account_key(house().cipher, email), now() - guessing.WINDOW)
+    return misses >= guessing.FREE_MISSES
 
 
 def _address(token: str) -> str:

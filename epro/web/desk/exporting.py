@@ -18,12 +18,14 @@ from pathlib import Path
 
 from flask import Response, render_template
 
+from epro.refusals import Refusal, Wrong
 from epro.settings import Settings
 from epro.store.audit import TRIAL_CHAIN, entry
 from epro.web.desk.gate import allowed, pages
 from epro.web.house import house, now, staff, writing
 
 MANIFEST = "manifest.json"
+SAID_IN_WORDS = 1  # the exit code of a command that says why it did nothing
 
 
 class NotExported(RuntimeError):
@@ -56,7 +58,7 @@ def export_data() -> Response:
 
 
 def _export(settings: Settings, folder: Path, at: datetime) -> dict[str, int]:
-    """Row counts of the folder that was written. Raises NotExported."""
+    """Row counts of the folder that was written. Raises NotExported, and Refusal with what the export itself says."""
     environment = {
         **os.environ,
         "EPRO_HOME": str(settings.home.resolve()),
@@ -66,8 +68,11 @@ def _export(settings: Settings, folder: Path, at: datetime) -> dict[str, int]:
         "EPRO_CONTACT_KEYS": ",".join(key.get_secret_value() for key in settings.contact_keys),
     }
     command = [sys.executable, "-m", "epro", "export", str(folder), "--json", "--at", at.isoformat()]
-    ended = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False)
+    ended = subprocess.run(command, env=environment, capture_output=True, check=False)
+    if ended.returncode == SAID_IN_WORDS and b"Traceback" not in ended.stderr:
+        raise Refusal([Wrong("", "%(said)s", {"said": ended.stderr.decode().strip()})])
     if ended.returncode:
+        sys.stderr.buffer.write(ended.stderr)
         raise NotExported(f"epro export ended with {ended.returncode}")
     counts: dict[str, int] = json.loads(ended.stdout)
     return counts

@@ -34,6 +34,7 @@ ROLES_WITH: dict[str, frozenset[str]] = {
     "patients.reach": CARE,  # her number and her permission
     "patients.call": CARE,  # and what is done about a form that is late
     "forms.hand_over": CARE,
+    "calendar.have": CARE,
     "data.export": frozenset({ANALYST}),  # no contact data in it
     "accounts.administer": frozenset({ADMINISTRATOR}),
     "answers.read": CARE | {MONITOR},

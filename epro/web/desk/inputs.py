@@ -47,10 +47,12 @@ def needed_day(name: str) -> date:
     return on
 
 
-def phone(wrongs: list[Wrong]) -> str:
-    """The number that was typed. Where it was typed a second time the two must agree."""
+def phone_twice(wrongs: list[Wrong]) -> str:
+    """The number that was typed, the same both times."""
     once, again = typed("phone"), typed("phone_again")
-    if again and re.sub(r"\D", "", again) != re.sub(r"\D", "", once):
+    if once and not again:
+        wrongs.append(Wrong("phone_again", N_("Type the number once more, to be sure.")))
+    elif re.sub(r"\D", "", again) != re.sub(r"\D", "", once):
         wrongs.append(Wrong("phone_again", N_("The two numbers differ.")))
     return once
 
@@ -58,7 +60,7 @@ def phone(wrongs: list[Wrong]) -> str:
 def needed_phone() -> str:
     """The same for a form of one number. Raises Refusal."""
     wrongs: list[Wrong] = []
-    number = phone(wrongs)
+    number = phone_twice(wrongs)
     if wrongs:
         raise Refusal(wrongs)
     return number

@@ -10,7 +10,7 @@ from flask_babel import gettext
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from epro.acts import erasure, links, moving, patients
+from epro.acts import cards, erasure, first_texts, links, moving, patients
 from epro.acts.undoing import UNDOABLE
 from epro.opening import OUTBOX
 from epro.queries.addresses import reached_at
@@ -20,6 +20,7 @@ from epro.queries.timeline import arm_of, timeline
 from epro.refusals import N_, Refusal, Wrong
 from epro.store import facts
 from epro.web.accounts import sign_out
+from epro.web.desk.drawing import line_of
 from epro.web.desk.gate import allowed, may, may_see_arm, pages
 from epro.web.desk.inputs import by_field, needed_day, needed_phone, typed
 from epro.web.house import house, now, reading, staff, writing
@@ -42,7 +43,9 @@ def randomise(subject: str) -> Answer:
         subject,
         "randomisation",
         gettext("Randomisation recorded; the plan stands below."),
-        lambda connection, act: patients.randomise(connection, on=needed_day("randomised_on"), arm=typed("arm"), **act),
+        lambda connection, act: patients.randomise(
+            connection, on=needed_day("randomised_on"), arm=typed("arm") or None, **act
+        ),
     )
 
 
@@ -225,6 +228,11 @@ def act_on(
     return redirect(url_for(then, subject=subject), 303)
 
 
+def refused(subject: str, form: str, refusal: Refusal) -> tuple[str, int]:
+    """The patient's page with what is wrong beside the form it came from."""
+    return _page(subject, form=form, errors=by_field(refusal.wrongs)), 422
+
+
 def _preview_correction(subject: str) -> Answer:
     try:
         on, reason = needed_day("randomised_on"), typed("reason")
@@ -246,6 +254,8 @@ def _page(
         sees_arm = may_see_arm(protocol, shown.patient.site)
         arm = arm_of(connection, subject) if sees_arm else None
         reached = reached_at(connection, house().cipher, subject) if may("patients.reach") else None
+        first_text = first_texts.latest(connection, subject)
+        has_card = may("patients.reach") and cards.code_of(connection, house().cipher, subject) is not None
         moments = course(connection, protocol, shown, now())
         alerts = open_alerts(connection, subject=subject)
     return render_template(
@@ -255,7 +265,10 @@ def _page(
         sees_arm=sees_arm,
         arm=arm,
         reached=reached,
+        first_text=first_text,
+        has_card=has_card,
         moments=moments,
+        line=line_of(shown, protocol, now()),
         alerts=alerts,
         form=form,
         errors=errors or {},

@@ -11,14 +11,15 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as Answer
 
 from epro.acts import reviews
-from epro.cells import as_csv
 from epro.queries.timeline import site_of
 from epro.queries.trail import COLUMNS, Change, Wanted, looks_at, trail_of
 from epro.refusals import Refusal
 from epro.store.audit import canonical
+from epro.web.desk.acts import act, by_whom
 from epro.web.desk.gate import allowed, may_see_arm, pages
 from epro.web.desk.inputs import by_field, typed
 from epro.web.house import house, now, reading, staff, writing
+from questionnaires.cells import as_csv
 
 HIDDEN = "–"  # stands for an arm that this person may not know
 MOST_SHOWN = 100  # entries on the page; the files hold all
@@ -76,6 +77,8 @@ def _page(subject: str, errors: dict[str, list[str]]) -> str:
         entries=entries[:MOST_SHOWN],
         count=len(entries),
         chosen=request.args,
+        act=act,
+        by_whom=by_whom,
         actors=sorted({change.actor for change in every}),
         actions=sorted({change.action for change in every}),
         fields=sorted({change.field for change in every if change.field}),

@@ -14,7 +14,6 @@ from epro.acts import answers, calls, entering, links, patients
 from epro.protocol import CONSENT, RANDOMISATION
 from epro.queries import reach
 from epro.queries.calling import Call, reasons
-from epro.queries.course import ACT, RECORDED, TEXT, Moment
 from epro.queries.reach import WHY_UNREACHABLE
 from epro.refusals import N_
 from epro.store import facts
@@ -22,7 +21,7 @@ from epro.web.desk.gate import may, pages
 from epro.web.house import house
 from epro.web.house import now as this_moment
 from scheduler import arrows
-from scheduler.planning import AGAIN, ON_REQUEST
+from scheduler.messages import AGAIN, ON_REQUEST
 
 STATES = {
     assessments.NOT_DUE: N_("not yet open"),
@@ -186,38 +185,6 @@ def since(at: datetime) -> str:
 
 
 ZONES = sorted(zone for zone in available_timezones() if zone.startswith(("Europe/", "America/", "Asia/")))
-MOMENTS = {
-    "opens": N_("May be answered from here on"),
-    "closes": N_("Last day to answer"),
-    "started": N_("Opened"),
-    "completed": N_("Complete"),
-    "receipt": N_("Receipt"),
-}
-ACTS = {
-    "missing reason recorded": N_("Reason why it is missing"),
-    "missing reason taken back": N_("Reason taken back"),
-    "answers entered by phone": N_("Answers entered from the phone"),
-    "answers entered from paper": N_("Answers entered from paper"),
-    "answer corrected": N_("Answer corrected"),
-    "number changed": N_("New phone number"),
-    "e-mail address changed": N_("E-mail address changed"),
-    "tablet handed over": N_("Tablet handed over"),
-    "zone changed": N_("Moved to another time zone"),
-}
-
-
-def moment_words(one: Moment) -> str:
-    """What a line of the timeline tells."""
-    if one.kind == TEXT:
-        return f"{gettext('Text')}: {step_name(one.what)}"
-    words = {RECORDED: EVENTS, ACT: ACTS}.get(one.kind, MOMENTS)
-    return str(gettext(words[one.what if one.kind in (RECORDED, ACT) else one.kind]))
-
-
-def reason_words(detail: str) -> str:
-    """A remark as it was written; of a reason from a list its words."""
-    visit, _, code = detail.partition(": ")
-    return f"{visit}: {gettext(calls.REASONS[code])}" if code in calls.REASONS else detail
 
 
 def rule_title(code: str) -> str:
@@ -254,8 +221,6 @@ def _words() -> dict[str, object]:
         "why": why,
         "SCOPES": patients.SCOPES,
         "ZONES": ZONES,
-        "moment_words": moment_words,
-        "reason_words": reason_words,
         "rule_title": rule_title,
         "visit_title": visit_title,
         "step_name": step_name,

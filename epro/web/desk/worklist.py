@@ -16,6 +16,7 @@ from epro.queries.timeline import subjects_like
 from epro.queries.worklist import worklist
 from epro.queries.written import written
 from epro.web.desk.gate import allowed, may, own_sites, pages, sites_here
+from epro.web.desk.inputs import typed
 from epro.web.house import house, now, reading
 from scheduler import ledger
 
@@ -57,10 +58,10 @@ def landing() -> str | Response:
 @allowed("patients.read")
 def search() -> str | Response:
     """By POST, so that nothing that is typed here by mistake stands in an address."""
-    typed = request.form.get("subject", "").strip()[:MOST_TYPED]
+    wanted = typed("subject")[:MOST_TYPED]
     with reading() as connection:
-        found = subjects_like(connection, typed, own_sites()) if typed else []
-    same = [subject for subject in found if subject.lower() == typed.lower()]
+        found = subjects_like(connection, wanted, own_sites()) if wanted else []
+    same = [subject for subject in found if subject.lower() == wanted.lower()]
     if same or len(found) == 1:
         return redirect(url_for("desk.patient", subject=(same or found)[0]), 303)
     return render_template("desk/search.html", found=found, here=url_for("desk.landing"))

@@ -131,6 +131,7 @@ function answer(form, said) {
   form.dataset.state = said ? 'answered' : 'skipped'
   const before = $('.before', form)
   if (before) before.remove()
+  if (!said) $('legend', form).insertAdjacentHTML('afterend', '<p class="before">' + words.left + '</p>')
   put({name: form.id, value: said})
 }
 

@@ -5,15 +5,17 @@ from datetime import date, datetime
 import pytest
 from sqlalchemy import select
 
+from epro.acts.answers import Said
+from epro.acts.entering import PAPER, Entered, enter
 from epro.acts.imports.files import NEW, UNCHANGED
 from epro.queries.timeline import timeline
 from epro.store import facts
-from epro.store.database import reading
+from epro.store.database import reading, writing
 from epro.store.facts import facts_of
 from epro.store.models import Allocation, Audit, Contact, ImportedFile, Patient, PatientEvent
 from scheduler.tables import message
 from tests.epro.conftest import NOW
-from tests.epro.imports.conftest import csv_of, patient, places, said, xlsx_of
+from tests.epro.imports.conftest import OFFICE, csv_of, patient, places, said, xlsx_of
 from tests.web.conftest import rows_of
 
 TWO = [patient(), patient(subject="GBG-001", site="GBG", phone="070-174 06 06", randomised_on="", arm="")]
@@ -287,6 +289,20 @@ def test_visits_over_before_she_came_are_before_the_system_never_missed_never_te
     assert str(brought.rows[0].notes[0]).startswith("8 visits were over")
     texts = office.all(message.c.key, message.c.state)
     assert {key.split("/")[1] for key, state in texts if state == "planned"}.isdisjoint(over)
+
+
+def test_the_paper_of_a_visit_before_the_system_can_be_entered_years_later(office, house):
+    office.send([patient(**LONG_AGO)])
+    said = [Said("qlq-c30", f"q{n}", 2, key=f"paper-{n}") for n in range(1, 31)]
+
+    with writing(house.engine) as connection:
+        entered = Entered(PAPER, said, on=date(2025, 4, 10))
+        enter(connection, house.protocol, "UME-001", "M3", entered, by=OFFICE, now=NOW)
+
+    with reading(house.engine) as connection:
+        shown = timeline(connection, house.protocol, "UME-001", NOW)
+    (visit,) = [visit for visit in shown.visits if visit.code == "M3"]
+    assert (visit.state, visit.mode, visit.completed_at.date()) == ("completed", "paper", date(2025, 4, 10))
 
 
 def test_who_died_before_she_was_imported_is_never_texted(office):

@@ -59,6 +59,7 @@ class Double:
     now: datetime = datetime(2027, 4, 1, 8, tzinfo=UTC)
     listed_after: timedelta = timedelta(0)
     taken: list[dict[str, Any]] = field(default_factory=list)  # resources, as Twilio gives them
+    came_in: list[dict[str, Any]] = field(default_factory=list)  # the same, of what patients sent to us
     asked: list[dict[str, str]] = field(default_factory=list)  # forms of each request to create
     faults: list[Callable[[Any], None]] = field(default_factory=list)
     choose: Callable[[Form], Callable[[Any], None] | None] = lambda form: None
@@ -76,6 +77,14 @@ class Double:
             self.callbacks[sid] = form.get("StatusCallback", "")
             return dict(resource)
 
+    def comes_in(self, sender: str, body: str, to: str = "+46701740699") -> dict[str, Any]:
+        """A patient sends a text to our number."""
+        with self.lock:
+            sid = f"SM{0xF << 124 | len(self.came_in) + 1:032x}"
+            resource = _resource(sid, {"To": to, "From": sender, "Body": body}, self.now)
+            self.came_in.append(resource | {"direction": "inbound", "status": "received"})
+            return dict(self.came_in[-1])
+
     def fetch(self, sid: str) -> dict[str, Any]:
         with self.lock:
             return dict(self._find(sid))
@@ -83,7 +92,8 @@ class Double:
     def listed(self, to: str | None, page_size: int, page: int) -> dict[str, Any]:
         """One page of the texts to this number that are listed by now, the newest first."""
         with self.lock:
-            shown = [dict(text) for text in reversed(self.taken) if to in (None, text["to"]) and self._is_listed(text)]
+            known = sorted([*self.taken, *self.came_in], key=lambda text: parsedate_to_datetime(text["date_created"]))
+            shown = [dict(text) for text in reversed(known) if to in (None, text["to"]) and self._is_listed(text)]
         start = page * page_size
         texts = shown[start : start + page_size]
         uri = f"{HOME}.json?PageSize={page_size}&Page="
@@ -144,7 +154,7 @@ class Double:
         return Callback(url, form, RequestValidator(AUTH_TOKEN).compute_signature(url, form))
 
     def _find(self, sid: str) -> dict[str, Any]:
-        found = next((text for text in self.taken if text["sid"] == sid), None)
+        found = next((text for text in (*self.taken, *self.came_in) if text["sid"] == sid), None)
         if found is None:
             raise Refusal(404, 20404)
         return found

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = 'ac45d466f372'
+revision = '1ee3cabf5ef8'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -43,7 +43,8 @@ def upgrade() -> None:
     sa.Column('previous', sa.String(), nullable=False),
     sa.Column('hash', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('chain', 'seq', name=op.f('pk_audit')),
-    sa.UniqueConstraint('id', name=op.f('uq_audit_id'))
+    sa.UniqueConstraint('id', name=op.f('uq_audit_id')),
+    sqlite_with_rowid=False
     )
     with op.batch_alter_table('audit', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_audit_action'), ['action'], unique=False)
@@ -207,6 +208,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('assessment', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_assessment_closes_at'), ['closes_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_assessment_completed_at'), ['completed_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_assessment_entry'), ['entry'], unique=False)
         batch_op.create_index(batch_op.f('ix_assessment_subject'), ['subject'], unique=False)
 
@@ -290,6 +292,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('patient_event', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_patient_event_entry'), ['entry'], unique=False)
+        batch_op.create_index('ix_patient_event_kind_reported_at', ['kind', 'reported_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_patient_event_subject'), ['subject'], unique=False)
 
     op.create_table('reply',
@@ -434,6 +437,29 @@ def upgrade() -> None:
     with op.batch_alter_table('data_lock', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_data_lock_entry'), ['entry'], unique=False)
         batch_op.create_index(batch_op.f('ix_data_lock_site'), ['site'], unique=False)
+
+    op.create_table('first_text',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('contact', sa.Integer(), nullable=False),
+    sa.Column('token', sa.String(), nullable=False),
+    sa.Column('link_hash', sa.String(), nullable=False),
+    sa.Column('state', sa.String(), nullable=False),
+    sa.Column('code', sa.Integer(), nullable=True),
+    sa.Column('claimed_at', Instant(), nullable=False),
+    sa.Column('settled_at', Instant(), nullable=True),
+    sa.Column('opened_at', Instant(), nullable=True),
+    sa.Column('entry', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['contact'], ['contact.id'], name=op.f('fk_first_text_contact_contact')),
+    sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_first_text_entry_audit'), initially='DEFERRED', deferrable=True),
+    sa.ForeignKeyConstraint(['subject'], ['patient.subject'], name=op.f('fk_first_text_subject_patient')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_first_text')),
+    sa.UniqueConstraint('link_hash', name=op.f('uq_first_text_link_hash')),
+    sa.UniqueConstraint('token', name=op.f('uq_first_text_token'))
+    )
+    with op.batch_alter_table('first_text', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_first_text_entry'), ['entry'], unique=False)
+        batch_op.create_index(batch_op.f('ix_first_text_subject'), ['subject'], unique=False)
 
     op.create_table('form',
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
@@ -612,6 +638,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_form_entry'))
 
     op.drop_table('form')
+    with op.batch_alter_table('first_text', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_first_text_subject'))
+        batch_op.drop_index(batch_op.f('ix_first_text_entry'))
+
+    op.drop_table('first_text')
     with op.batch_alter_table('data_lock', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_data_lock_site'))
         batch_op.drop_index(batch_op.f('ix_data_lock_entry'))
@@ -654,6 +685,7 @@ def downgrade() -> None:
     op.drop_table('reply')
     with op.batch_alter_table('patient_event', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_patient_event_subject'))
+        batch_op.drop_index('ix_patient_event_kind_reported_at')
         batch_op.drop_index(batch_op.f('ix_patient_event_entry'))
 
     op.drop_table('patient_event')
@@ -681,6 +713,7 @@ def downgrade() -> None:
     with op.batch_alter_table('assessment', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_assessment_subject'))
         batch_op.drop_index(batch_op.f('ix_assessment_entry'))
+        batch_op.drop_index(batch_op.f('ix_assessment_completed_at'))
         batch_op.drop_index(batch_op.f('ix_assessment_closes_at'))
 
     op.drop_table('assessment')

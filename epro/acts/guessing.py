@@ -1,7 +1,10 @@
-"""May this try to sign in be judged, or has it been wrong too often?
+"""Who guesses too often? Of links, codes and passwords: wrong tries are counted in the database, so that every process
+of the service knows of them.
 
-A try is counted before it is judged, so that many at once cannot pass together. Misses are counted
+What a patient opens (a link, a card's code, her second step) is counted by address or patient, after each miss. So many
+in a span of time, and nothing more is tried for a while, right or wrong.
 
+A try of staff to sign in is counted before it is judged, so that many at once cannot pass together. Misses are counted
 - at one place (an account at an address, or in a browser that the account has signed in from before): after five the
   next is judged a minute later, then two, four, eight, never more than fifteen;
 - of one account at all strange places together: ten in fifteen minutes;
@@ -18,9 +21,47 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, text, update
 
-from epro.store.models import StaffTry
+from epro.store.models import Miss, StaffTry
+
+FORGOTTEN_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many misses of one kind one address, or one patient, may have in a span of time."""
+
+    what: str
+    most: int
+    within: timedelta
+
+
+LINK = Limit("link", 30, timedelta(hours=1))
+CARD = Limit("card", 10, timedelta(hours=1))
+SECOND_STEP = Limit("second step", 5, timedelta(minutes=15))
+ALARM = Limit("link", 200, timedelta(hours=1))  # of everybody together: a guesser who changes his address
+
+
+def is_slowed(connection: Connection, limit: Limit, whom: str, now: datetime) -> bool:
+    """Whether nothing more is tried for now, right or wrong. whom: hashed, never an address."""
+    return connection.execute(_count(limit, now).where(Miss.whom == whom)).scalar_one() >= limit.most
+
+
+def guessed_links(connection: Connection, now: datetime) -> int:
+    """How many links that open nothing were tried lately, by whomever; ALARM says from how many on it is an attack."""
+    return connection.execute(_count(ALARM, now)).scalar_one()
+
+
+def _count(limit: Limit, now: datetime) -> Select[int]:
+    return select(func.count()).where(Miss.what == limit.what, Miss.at > now - limit.within, Miss.at <= now)
+
+
+def note(connection: Connection, limit: Limit, whom: str, now: datetime) -> None:
+    """One more miss; those of yesterday are forgotten."""
+    connection.execute(delete(Miss).where(Miss.at < now - FORGOTTEN_AFTER))
+    connection.execute(insert(Miss).values(what=limit.what, whom=whom, at=now))
+
 
 FREE_MISSES = 5
 LONGEST_DELAY = timedelta(minutes=15)
