@@ -99,7 +99,8 @@ def _competing(material: Material, id: str, estimand: Estimand, patients: pd.Dat
             for month in months[1:]:
                 at = found.at(month)
                 key = f"{id}.incidence.{cause}.{arm}.{month:g}"
-                if (arm, cause) in at.index:
+                curve = found.curves.get((arm, cause))
+                if curve is not None and month <= curve["time"].max():  # nothing is known beyond the last patient
                     row = row_of(at, (arm, cause))
                     cells.append((numbers.percent(key, row["incidence"], missing="-"),))
                 else:
