@@ -37,7 +37,7 @@ from tests import databases
 from tests.epro.conftest import NOW, NURSE, Desk
 from tests.epro.rehearsed import write_small_trial
 
-FEW = ("--patients", "10", "--accrual", "3", "--http", "5")
+FEW = ("--patients", "6", "--accrual", "2", "--http", "3")
 LIVE = {
     "EPRO_CARRIER": "twilio",
     "EPRO_TWILIO_ACCOUNT_SID": "AC" + "1" * 32,

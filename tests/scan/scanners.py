@@ -21,7 +21,7 @@ from wapitiCore.main.wapiti import wapiti_main
 crawler.wildcard_translate = lambda pattern: re.compile(fnmatch.translate(pattern))
 wapiti_main()
 """  # 3.0.4 cannot leave an address out on Python 3.11, where its pattern is an error; and one of ours signs out
-MOST_SECONDS = int(os.environ.get("SCAN_SECONDS", "600"))  # of one crawl, and of one module of attacks
+MOST_SECONDS = int(os.environ.get("SCAN_SECONDS", "60"))  # of one crawl, and of one module of attacks
 INFO = (  # what wapiti tells of a service that is reached without TLS, and of a header that browsers have given up
     "X-XSS-Protection is not set",
     "Strict-Transport-Security is not set",

@@ -25,6 +25,7 @@ STANDING = {
     "subject": "UME-001",
     "visit": "BL",
     "alert": 1,
+    "file": 1,
     "user": 0,
     "instrument": "qlq-c30",
     "item": "q1",

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '1ee3cabf5ef8'
+revision = '58fa07e732ea'
 down_revision = None
 branch_labels = None
 depends_on = None
