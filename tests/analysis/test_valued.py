@@ -55,7 +55,7 @@ def test_each_month_alive_counts_by_the_mean_utility_at_the_planned_visits(trial
     subjects = subjects.assign(time=times["time"].clip(lower=0.5 / DAYS_A_MONTH), died=times["event"])
     forms = scores[scores["subject"].isin(who["subject"])].astype({"subject": object})
     found = qtwist.quality_adjusted(forms, subjects, utility="Sweden_2020", horizon=24)
-    assert set(found.utility.index.get_level_values("month")) == {0.0, 3.0, 12.0}
+    assert set(found.utility.index.get_level_values("month")) == {0.0, 3.0, 12.0, 36.0}
     for arm in ("control", "surgery"):
         assert beside[f"qas-24.{arm}"]["value"] == pytest.approx(found.means.loc[arm, "estimate"])
         assert beside[f"qas-24.{arm}.upper"]["value"] == pytest.approx(found.means.loc[arm, "upper"])
