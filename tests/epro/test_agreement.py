@@ -77,10 +77,11 @@ def test_an_exported_folder_holds_no_contact_data(house, desk, tmp_path):
 
 
 @pytest.mark.requirement("trust-40", "abuse-22")
-def test_no_text_that_left_holds_a_number_or_a_personal_identity_number(played, tmp_path):
-    """Of all that is secret a text holds its link alone."""
+def test_no_text_that_left_holds_a_number_or_a_personal_identity_number(house, played, tmp_path):
+    """Of all that is secret a text holds its link alone; the number to call is the clinic's."""
+    clinics = {site.phone for site in house.protocol.sites.values()}
     bodies = [file.read_text(encoding="utf-8").partition("\n\n")[2] for file in (tmp_path / "outbox").iterdir()]
 
     assert len(bodies) > 50
     for body in bodies:
-        assert secrets_in(body) == TOKEN.findall(body)
+        assert [each for each in secrets_in(body) if each not in clinics] == TOKEN.findall(body)
