@@ -11,7 +11,7 @@ import scheduler
 from scheduler.carriers.by_channel import ByChannel
 from scheduler.dispatch import tick
 from scheduler.messages import Message, Sent, Status
-from scheduler.ports import Accepted, CannotTell, Letter, Receipt, Refused, Trace, Unknown
+from scheduler.ports import Accepted, CannotTell, Letter, Receipt, ReceiptStatus, Refused, Trace, Unknown
 from scheduler.reconciling import reconcile
 from scheduler.schedule import Schedule
 from tests.scheduler.house import DUE, RANDOMISED, ZONE, Patients, Pen, Wire, ladder, schedule, sections, step, utc
@@ -134,20 +134,23 @@ def test_a_step_whose_text_did_not_arrive_gives_way_to_the_next_step_of_that_day
     assert told(mails) == [("A/M1/invite/email/1", "superseded"), ("A/M1/reminder/email/1", "send")]
 
 
-def test_a_receipt_that_says_undelivered_lets_the_mail_leave_on_the_next_day_and_no_other(engine: Engine) -> None:
+@pytest.mark.parametrize(("said", "mails_left"), [("undelivered", [0, 1, 0]), ("delivered", [0, 0, 0])])
+def test_a_text_is_repeated_as_a_mail_on_the_day_after_where_its_receipt_says_that_it_did_not_arrive(
+    engine: Engine, said: ReceiptStatus, mails_left: list[int]
+) -> None:
     patients = Patients(engine, with_mails())
     patients.enrol("A", EARLY)
     texts, mails = Wire(), Wire()
     both, pen = ByChannel({"sms": texts, "email": mails}), MarkedPen(patients)
     tick(engine, DUE, pen, both)
     with engine.begin() as connection:
-        scheduler.receive(connection, Receipt(texts.took[0], None, "undelivered", 30005), DUE)
+        scheduler.receive(connection, Receipt(texts.took[0], None, said), DUE)
     patients.status["A"] = Status(channels=MAIL_ALONE)
     patients.replan(DUE, "A")
 
     left = [tick(engine, DUE + timedelta(days=day), pen, both).accepted for day in (0, 1, 2)]
 
-    assert (left, len(texts.took), len(mails.took)) == ([0, 1, 0], 1, 1)
+    assert (left, len(texts.took), len(mails.took)) == (mails_left, 1, sum(mails_left))
 
 
 def test_mails_without_a_subject_line_are_refused() -> None:

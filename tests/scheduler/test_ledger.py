@@ -214,23 +214,23 @@ def write_together(patients: Patients, now: datetime, *subjects: str) -> tuple[d
 
 def test_many_patients_are_written_as_each_alone_and_in_as_many_statements_as_one(patients: Patients) -> None:
     """Some texts moved, some fell away, some came anew."""
-    days = [date(2027, 3, 1), date(2027, 3, 8), date(2027, 4, 15)]
+    days = [date(2027, 3, 1), date(2027, 3, 8), date(2027, 4, 15), date(2027, 4, 16)]
     for of in ("alone", "together"):
         for n, on in enumerate(days):
             patients.enrol(f"{of}-{n}", EARLY, on)
             patients.anchors[f"{of}-{n}"] = {"randomisation": on + timedelta(days=7)}
         patients.status[f"{of}-1"] = Status(channels=frozenset())
-    everybody = [f"together-{n}" for n in range(3)]
+    everybody = [f"together-{n}" for n in range(4)]
 
-    alone = [patients.replan(EARLY, f"alone-{n}") for n in range(3)]
+    alone = [patients.replan(EARLY, f"alone-{n}") for n in range(4)]
     together, statements = write_together(patients, EARLY, *everybody)
 
     assert [_nameless(together[subject]) for subject in everybody] == [_nameless(changes) for changes in alone]
-    assert [patients.states(subject) for subject in everybody] == [patients.states(f"alone-{n}") for n in range(3)]
+    assert [patients.states(subject) for subject in everybody] == [patients.states(f"alone-{n}") for n in range(4)]
     for subject in everybody:
         patients.anchors[subject] = {"randomisation": date(2027, 5, 1)}
     _, of_one = write_together(patients, EARLY, "together-0")
-    _, of_two = write_together(patients, EARLY, "together-1", "together-2")
+    _, of_two = write_together(patients, EARLY, "together-2", "together-3")
     assert of_two == of_one <= statements
 
 
