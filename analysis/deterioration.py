@@ -131,11 +131,15 @@ def time_to(scores: pd.DataFrame, subjects: pd.DataFrame, definition: Definition
         raise BadInput(f"subjects has a subject twice in rows {rows_of(twice)}.\n  Keep one row a patient.")
     histories = _Histories.of(scores, randomised, definition)
     result = _ended(histories, randomised, definition)
-    everybody = np.ones(len(randomised), dtype=bool)
-    known = {"censored at 0": everybody, "first score": histories.first_seen, "excluded": histories.has_baseline}
+    everybody = np.ones(len(randomised), dtype=np.bool_)
+    known: dict[Missing, Mask] = {
+        "excluded": histories.has_baseline,
+        "censored at 0": everybody,
+        "first score": histories.first_seen,
+    }
     kept = known[definition.no_baseline]
     excluded = {NO_BASELINE: int((~kept).sum())}
-    result = result[kept].reset_index(drop=True)
+    result = result.loc[kept].reset_index(drop=True)
     result.attrs.update(excluded=excluded, definition=str(definition), probabilities=definition.death != "ignored")
     return result
 

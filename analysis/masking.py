@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from string import ascii_uppercase
 
+import numpy as np
 import pandas as pd
 
 from analysis.plan import TrialPlan
@@ -59,6 +60,7 @@ def masked(trial: Trial, key: Mapping[str, str]) -> Trial:
         forms=forms.reset_index(drop=True),
         answers=answers,
         instruments={code: each for code, each in trial.instruments.items() if _is_asked(code, forms, plan)},
+        adverse_events=_without_telling_terms(trial),
         plan=plan,
         masked=True,
     )
@@ -69,6 +71,14 @@ def _asked_of_all(forms: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
     arm = forms["subject"].map(subjects.set_index("subject")["arm"])
     arms = arm.groupby([forms["visit"], forms["instrument"]], observed=True).transform("nunique")
     return forms[arms != 1] if subjects["arm"].nunique() > 1 else forms
+
+
+def _without_telling_terms(trial: Trial) -> pd.DataFrame | None:
+    if (events := trial.adverse_events) is None:
+        return None
+    tells = _telling(trial.plan)
+    named = np.array([tells.search(str(term)) is not None for term in events["term"]], dtype=bool)
+    return events.assign(term=events["term"].mask(named, f"term {WITHHELD}"))
 
 
 def _is_asked(code: str, forms: pd.DataFrame, plan: TrialPlan) -> bool:

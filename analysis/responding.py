@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from numpy.typing import ArrayLike
 from scipy import stats
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM
 from statsmodels.tools.sm_exceptions import PerfectSeparationError, PerfectSeparationWarning
+from statsmodels.tools.tools import add_constant
 
 from analysis.results import Account, CannotEstimate, Result
 
@@ -59,7 +61,7 @@ def _terms(x: pd.DataFrame, y: "pd.Series[float]") -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", PerfectSeparationWarning)
-            fitted: Any = sm.GLM(y, sm.add_constant(x), family=sm.families.Binomial()).fit()
+            fitted: Any = GLM(y, add_constant(x), family=Binomial()).fit()
     except (PerfectSeparationError, PerfectSeparationWarning):
         raise CannotEstimate("a covariate tells those with the event from those without") from None
     coef, se = fitted.params[list(x)], fitted.bse[list(x)]

@@ -97,24 +97,20 @@ def estimate(
     weights, cut = _weights(expected, score)
     answered = expected[expected[score].notna()].assign(weight=weights)
     _check_numbers(answered, sorted(set(arm)), list(visits))
-    means = _means(answered, expected, answered[score])
-    curves = kaplan_meier(times, deaths, arm)
-    alive = _alive(curves, visits)
     death = worst if worst is not None else 0.0 if higher_is_better else 100.0
+    means = _means(answered, expected, answered[score])
+    alive = _alive(kaplan_meier(times, deaths, arm), visits)
     tables = {"mean among the living": means, "alive": alive}
-    well = None
     if threshold is not None:
         reached = answered[score] >= threshold if higher_is_better else answered[score] <= threshold
-        tables["alive and well"] = well = _bounded(
-            _of_all(_means(answered, expected, reached.astype(float)), alive, 0.0)
-        )
-    composite = _of_all(means, alive, death)
-    tables["composite"] = composite
+        well = _means(answered, expected, reached.astype(float))
+        tables["alive and well"] = _bounded(_of_all(well, alive, 0.0))
+    tables["composite"] = _of_all(means, alive, death)
     return WhileAlive(
         means=means,
         alive=alive,
-        alive_and_well=well,
-        composite=composite,
+        alive_and_well=tables.get("alive and well"),
+        composite=tables["composite"],
         differences=pd.concat({name: _differences(table) for name, table in tables.items()}, names=["of"]),
         n=len(times),
         deaths=int(deaths.sum()),

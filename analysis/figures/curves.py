@@ -1,6 +1,6 @@
 """How do curves of time to an event look: survival, and the incidence of one of several events?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from analysis.figures.canvas import COLOURS, DASHES, Figure, figure, framed, mon
 from analysis.survival import KaplanMeier
 
 PERCENTS = [f"{share} %" for share in range(0, 101, 20)]
+MOST_TIMES = 500  # of one curve
 
 
 def survival_curves(
@@ -31,7 +32,7 @@ def survival_curves(
         canvas, axes = framed(len(arms))
         for at, (arm, label) in enumerate(arms.items()):
             if arm in curves.curves:
-                _draw_curve(axes, curves.curves[arm], label, at)
+                _draw_curve(axes, _thinned(curves.curves[arm]), label, at)
         axes.set_ylim(0, 1.02)
         axes.set_yticks(np.linspace(0, 1, 6), [f"{share} %" for share in range(0, 101, 20)])
         axes.set_ylabel(ylabel)
@@ -40,7 +41,7 @@ def survival_curves(
         at_risk = curves.at_risk(months).reindex(list(arms), fill_value=0).to_numpy().tolist()
         rows = dict(zip(arms.values(), at_risk, strict=True))
         write_below(axes, "Number at risk", rows, months)
-        return figure(canvas, name, caption, verb)
+        return figure(canvas, name, _said(caption, curves.curves.values()), verb)
 
 
 def incidence_curves(
@@ -66,20 +67,31 @@ def incidence_curves(
             if curve is None:
                 rows[label] = [0] * len(months)
                 continue
-            colour, time = COLOURS[at % len(COLOURS)], curve["time"].to_numpy(float)
-            axes.step(
-                time, curve["incidence"], where="post", color=colour, linestyle=DASHES[at % len(DASHES)], label=label
-            )
-            band = curve[curve["lower"].notna()]
-            axes.fill_between(band["time"], band["lower"], band["upper"], step="post", color=colour, alpha=0.15, lw=0)
             rows[label] = [_free(curve, month) for month in months]
+            drawn, colour, dashes = _thinned(curve), COLOURS[at % len(COLOURS)], DASHES[at % len(DASHES)]
+            axes.step(drawn["time"], drawn["incidence"], where="post", color=colour, linestyle=dashes, label=label)
+            band = drawn[drawn["lower"].notna()]
+            axes.fill_between(band["time"], band["lower"], band["upper"], step="post", color=colour, alpha=0.15, lw=0)
         axes.set_ylim(0, 1.02)
         axes.set_yticks(np.linspace(0, 1, 6), PERCENTS)
         axes.set_ylabel(ylabel)
         months_axis(axes, months)
         axes.legend(frameon=False, loc="upper left")
         write_below(axes, "Still free of every event", rows, months)
-        return figure(canvas, name, caption, verb)
+        return figure(canvas, name, _said(caption, found.curves.values()), verb)
+
+
+def _thinned(curve: pd.DataFrame) -> pd.DataFrame:
+    """Every so many of the times, the first and the last among them, at most MOST_TIMES in all."""
+    if len(curve) <= MOST_TIMES:
+        return curve
+    return curve.iloc[np.linspace(0, len(curve) - 1, MOST_TIMES).round().astype(int)]
+
+
+def _said(caption: str, curves: Iterable[pd.DataFrame]) -> str:
+    if all(len(curve) <= MOST_TIMES for curve in curves):
+        return caption
+    return f"{caption} Of a curve with more times {MOST_TIMES} are drawn, evenly chosen."
 
 
 def _free(curve: pd.DataFrame, month: float) -> int:

@@ -10,11 +10,11 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from analysis.disposition import STATUSES
-from analysis.figures.canvas import COLOURS, MARKERS, WIDTH, Figure, figure, style
+from analysis.figures.canvas import COLOURS, MARKERS, WIDTH, Figure, figure, months_axis, months_shown, style
 
 SHADES = ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#CC79A7", "#222222", "#f0f0f0", "#c9ccd1")
 MOST_POINTS = 400  # of one curve; with more patients its quantiles are drawn
-MOST_SWIMMERS = 400
+MOST_SWIMMERS, MOST_ROWS = 400, 1000  # with more patients every so many of them are drawn, and the caption says so
 TICK = 0.4  # half a form's mark, in lines
 Numbers = NDArray[np.float64]
 
@@ -33,6 +33,8 @@ def waterfall(
     with style(name):
         canvas = Canvas(figsize=(WIDTH, 3.6))
         shared = None
+        if any(len(each) > MOST_POINTS for each in changes.values()):
+            caption = f"{caption} An arm of more than {MOST_POINTS} is drawn as {MOST_POINTS} quantiles."
         for at, (arm, label) in enumerate(arms.items()):
             width = 0.89 / len(arms)
             axes = canvas.add_axes((0.09 + at * width, 0.13, width - 0.03, 0.77), sharey=shared)
@@ -60,6 +62,7 @@ def waterfall(
 
 def missingness_map(name: str, statuses: pd.DataFrame, visits: Mapping[str, str], *, caption: str, verb: str) -> Figure:
     """Patient by visit, the reason in colour, sorted by the last visit answered; statuses: words of STATUSES."""
+    statuses, caption = _thinned(statuses, MOST_ROWS, caption)
     codes = statuses.apply(lambda column: column.map({word: at for at, word in enumerate(STATUSES)}))
     with style(name):
         canvas = Canvas(figsize=(WIDTH, 4.6))
@@ -106,10 +109,9 @@ def swimmer(
     """A line per patient from randomisation to the end of follow-up, with forms, progression and death on it.
 
     patients: subject, arm, time (months), died (bool), progressed_at, operated_at (months, NaN = not). forms: subject,
-    month of the answer. With more than MOST_SWIMMERS patients every so many of them are drawn.
+    month of the answer.
     """
-    every = -(-len(patients) // MOST_SWIMMERS)
-    order = patients.sort_values(["arm", "time"], kind="stable").iloc[:: max(every, 1)]
+    order, caption = _thinned(patients.sort_values(["arm", "time"], kind="stable"), MOST_SWIMMERS, caption)
     order = order.assign(place=np.arange(len(order)))
     with style(name):
         canvas = Canvas(figsize=(WIDTH, max(2.5, min(9.0, 1.4 + 0.034 * len(order)))))
@@ -132,13 +134,21 @@ def swimmer(
                 axes.plot(there[column], there["place"], marker, color=colour, markersize=3.5, label=words)
         dead = order[order["died"]]
         axes.plot(dead["time"], dead["place"], "x", color="#000000", markersize=3.5, label="death")
-        axes.set_xlabel("Months after randomisation")
+        months_axis(axes, months_shown(float(order["time"].max())))
         axes.set_ylabel("Patients, by arm and length of follow-up")
         axes.set_yticks([])
         axes.grid(visible=False)
-        axes.set_xlim(left=0)
+        axes.set_ylim(-1, len(order))
         axes.legend(frameon=False, ncols=len(arms) + 4, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
         return figure(canvas, name, caption, verb)
+
+
+def _thinned(rows: pd.DataFrame, most: int, caption: str) -> tuple[pd.DataFrame, str]:
+    """Every so many of the rows, at most so many in all, and the caption that says it."""
+    every = -(-len(rows) // most)
+    if every <= 1:
+        return rows, caption
+    return rows.iloc[::every], f"{caption} Of {len(rows)} patients every {every}th in this order is drawn."
 
 
 def _segments(x0: Numbers, x1: Numbers, y0: Numbers, y1: Numbers) -> tuple[Numbers, Numbers]:

@@ -20,6 +20,8 @@ from analysis.figures.canvas import (
     write_below,
 )
 
+FREE = 0.09  # share of the height, above and below
+
 
 def mean_profile(
     name: str,
@@ -87,6 +89,8 @@ def difference_profile(
             colour, marker = COLOURS[(at + 2) % len(COLOURS)], MARKERS[at % len(MARKERS)]
             axes.errorbar(x, mine["estimate"], yerr=half, color=colour, marker=marker, capsize=3, lw=1.4, label=label)
         axes.set_ylabel(ylabel)
+        low, high = axes.get_ylim()
+        axes.set_ylim(low - FREE * (high - low), high + FREE * (high - low))  # words stand where no interval is
         for height, align, words in zip((0.98, 0.03), ("top", "bottom"), directions, strict=True):
             axes.text(0.995, height, words, transform=axes.transAxes, ha="right", va=align, fontsize=9, color="#5a6472")
         months_axis(axes, list(months))

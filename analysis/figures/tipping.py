@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Rectangle
 
 from analysis.figures.canvas import COLOURS, WIDTH, Figure, figure, style
 
@@ -13,7 +14,8 @@ SIGNIFICANT = 0.05
 def tipping_map(name: str, tipping: Any, *, reference: str, other: str, caption: str, verb: str) -> Figure:
     """The p-value by points added to the imputed scores of either arm, in a grid.
 
-    tipping: index "to reference", "to others"; estimate, p. Cells with p < 0.05 are filled.
+    tipping: index "to reference", "to others"; estimate, p. Cells with p < 0.05 are filled; the one
+    without points added is framed.
     """
     p: Any = tipping["p"].unstack("to others")
     estimate: Any = tipping["estimate"].unstack("to others")
@@ -27,6 +29,8 @@ def tipping_map(name: str, tipping: Any, *, reference: str, other: str, caption:
                 bold = "bold" if found[row, column] else "normal"
                 text = f"{round(estimate.iat[row, column], 1) + 0.0:.1f}"
                 axes.text(column, row, text, ha="center", va="center", fontsize=8.5, fontweight=bold, color="#1b1f24")
+        here = list(p.columns).index(0.0) - 0.5, list(p.index).index(0.0) - 0.5
+        axes.add_patch(Rectangle(here, 1, 1, fill=False, edgecolor=COLOURS[1], lw=1.6))
         axes.set_xticks(range(p.shape[1]), [signed(points) for points in p.columns])
         axes.set_yticks(range(p.shape[0]), [signed(points) for points in p.index])
         axes.set_xlabel(f"Points added to imputed scores of {other}")

@@ -3,20 +3,21 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.intervals import CONFIDENCE
 from analysis.mmrm.covariances import CODES, NAMES, Code, Structure
 from analysis.mmrm.design import Design, EqualMeans, Numbers
+from analysis.mmrm.enough import check_numbers
 from analysis.mmrm.fitting import maximised
 from analysis.mmrm.inference import METHODS, Inference, Method, inference_of
 from analysis.mmrm.leaving import Leaving
 from analysis.mmrm.likelihood import Likelihood, Point
+from analysis.mmrm.means import grid_of, table_of
 from analysis.mmrm.partitioned import summed_over_partitions
 from analysis.mmrm.products import Scaled, reduced, summed
 from analysis.mmrm.reading import Variables
@@ -24,7 +25,6 @@ from analysis.partitions import is_partitioned
 from analysis.results import Account, BadInput, CannotEstimate, Result
 
 FALLBACK: tuple[Code, ...] = ("toeph", "ar1h", "csh", "cs")
-FEWEST = 5  # patients at a visit that has its own variance, and at a pair of visits that has its own covariance
 
 
 class CovarianceFellBack(UserWarning):
@@ -175,7 +175,7 @@ class MMRM(Result):
 
     def _means(self, factor: str, by: str | None) -> tuple[Numbers, list[Any], list[Any]]:
         """Rows of coefficients, level of `by` and level of the factor, of every mean."""
-        grid = _grid(self._design)
+        grid = grid_of(self._design)
         for name in (factor, *([by] if by else [])):
             if name not in grid or not isinstance(grid[name].dtype, pd.CategoricalDtype):
                 raise BadInput(f"{name} is no factor of the formula.\n  Give it as text or as a category.")
@@ -189,11 +189,11 @@ class MMRM(Result):
     def _estimates(self, rows: Numbers, index: pd.Index) -> pd.DataFrame:
         scaled = rows * self._scaled.scale
         estimate = scaled @ self._point.coefficients + rows @ self._scaled.offset
-        table = _table(estimate, scaled, self._inference, index)
+        found = table_of(estimate, scaled, self._inference, index)
         if self._robust is not None:
-            beside = _table(estimate, scaled, self._robust, index)
-            table = table.assign(robust_se=beside["se"], robust_df=beside["df"], robust_p=beside["p"])
-        return table
+            beside = table_of(estimate, scaled, self._robust, index)
+            found = found.assign(robust_se=beside["se"], robust_df=beside["df"], robust_p=beside["p"])
+        return found
 
 
 def fit(
@@ -228,7 +228,7 @@ def fit(
     refused: dict[str, str] = {}
     for structure in _order(code, fallback):
         try:
-            _check_numbers(structure, read)
+            check_numbers(structure, read)
             likelihood = Likelihood(scaled.products, Structure(structure, len(read.levels)), reml)
             unit = scaled.unit
             constant = scaled.deviance_shift(reml=reml, unit=unit)
@@ -257,19 +257,6 @@ def _order(code: Code, fallback: Sequence[str] | None) -> list[Code]:
         return [code, *(_asked(each, "satterthwaite")[0] for each in fallback if each != code)]
     later = FALLBACK[FALLBACK.index(code) + 1 :] if code in FALLBACK else FALLBACK
     return [code, *later] if code in ("us", "adh", *FALLBACK) else [code, "cs"] if code != "cs" else [code]
-
-
-def _check_numbers(code: Code, read: Design) -> None:
-    """Raises CannotEstimate when a visit or a pair of visits has too few patients for a parameter of its own."""
-    together = np.tensordot(read.rows.patients, read.seen[:, :, None] & read.seen[:, None, :], 1)
-    own = np.diag(together)
-    if (code == "us" or code.endswith("h")) and own.min() < FEWEST:
-        few = read.levels[int(own.argmin())]
-        raise CannotEstimate(f"visit {few} has {own.min()} forms, and a variance of its own needs {FEWEST}")
-    if code == "us" and together.min() < FEWEST:
-        one, other = np.unravel_index(together.argmin(), together.shape)
-        pair = f"{read.levels[one]} and {read.levels[other]}"
-        raise CannotEstimate(f"{together.min()} patients have both {pair}, and a covariance needs {FEWEST}")
 
 
 def _result(
@@ -303,27 +290,3 @@ def _result(
         _inference=inference_of(method, point, read, scaled),
         _robust=inference_of("empirical-bias-reduced", point, read, scaled) if refused else None,
     )
-
-
-def _grid(read: Design) -> pd.DataFrame:
-    """Every combination of the factors' levels, with covariates at their mean."""
-    few = read.rows.few
-    names = sorted(map(str, read.spec.rhs.required_variables))
-    factors = [name for name in names if isinstance(few[name].dtype, pd.CategoricalDtype)]
-    levels = [list(few[name].cat.categories) for name in factors]
-    grid = pd.DataFrame(list(product(*levels)), columns=factors)
-    for name in factors:
-        grid[name] = grid[name].astype(few[name].dtype)
-    for name in set(names) - set(factors):
-        grid[name] = read.rows.mean(name)
-    return grid if read.visit in grid else grid.assign(**{read.visit: few[read.visit].iloc[0]})
-
-
-def _table(estimate: Numbers, rows: Numbers, inference: Inference, index: pd.Index) -> pd.DataFrame:
-    se = np.sqrt(np.einsum("ri,ij,rj->r", rows, inference.covariance, rows))
-    df = np.array([inference.df(row) if spread > 0 else np.nan for row, spread in zip(rows, se, strict=True)])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = estimate / se
-    half = np.where(se > 0, stats.t.ppf((1 + CONFIDENCE) / 2, df) * se, 0.0)
-    columns = {"estimate": estimate, "se": se, "df": df, "lower": estimate - half, "upper": estimate + half, "t": t}
-    return pd.DataFrame({**columns, "p": 2 * stats.t.sf(np.abs(t), df)}, index=index)

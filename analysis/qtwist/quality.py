@@ -5,6 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.qtwist.areas import Numbers, Weighted, check_followed, drawn, interval
 from analysis.results import Account, BadInput, CannotEstimate, Result, require, rows_of
@@ -75,44 +76,66 @@ def quality_adjusted(
         raise BadInput(f"horizon is {horizon}, replicates {replicates}.\n  Give a time after 0, and 2 at least.")
     known, excluded = _known(forms, subjects, subject, month, utility, times)
     who = pd.Index(subjects[subject]).get_indexer(known[subject])
+    given = _Forms(known[month].to_numpy(float), known[utility].to_numpy(float), np.asarray(who))
     weights = drawn(group, replicates, seed)
-    means: dict[str, Numbers] = {}
-    rows, course = {}, {}
+    arms = {}
     for label in sorted(set(group)):
         mine = np.flatnonzero(group == label)
         check_followed(times[mine], deaths[mine], horizon, label)
-        own = np.isin(who, mine)
-        if not own.any():
+        if not (own := given.of(mine)).patients.size:
             raise CannotEstimate(f"{label}: nobody has a form with {utility}")
-        months = known[month].to_numpy(float)[own]
-        quality = _course(months, known[utility].to_numpy(float)[own], weights[:, who[own]])
-        curve = Weighted(times[mine], deaths[mine], weights[:, mine])
-        means[label] = _product(curve, np.unique(months), quality, horizon)
-        counts = {"n": len(mine), "deaths": int(deaths[mine].sum()), "forms": int(own.sum())}
-        rows[label] = {**counts, "estimate": float(means[label][0]), **interval(means[label][1:])}
-        for at, value in zip(np.unique(months), quality[0], strict=True):
-            course[label, float(at)] = {"mean": float(value), "n": int((months == at).sum())}
-    apart = {
-        f"{other} - {one}": {
-            "estimate": float((means[other] - means[one])[0]),
-            **interval((means[other] - means[one])[1:]),
-        }
-        for one, other in combinations(means, 2)
-    }
-    utilities = pd.DataFrame(
-        list(course.values()), index=pd.MultiIndex.from_tuples(list(course), names=["arm", "month"])
-    )
+        arms[label] = _of_an_arm(Weighted(times[mine], deaths[mine], weights[:, mine]), own, weights, horizon)
+    apart = {f"{other} - {one}": arms[other].area - arms[one].area for one, other in combinations(arms, 2)}
     return QualityAdjusted(
         horizon=horizon,
-        means=pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm"),
-        differences=pd.DataFrame.from_dict(apart, orient="index").rename_axis("arms"),
-        utility=utilities,
+        means=pd.DataFrame({label: {**each.counts, **_row(each.area)} for label, each in arms.items()})
+        .T.astype({"n": int, "deaths": int, "forms": int})
+        .rename_axis("arm"),
+        differences=pd.DataFrame.from_dict(
+            {pair: _row(areas) for pair, areas in apart.items()}, orient="index"
+        ).rename_axis("arms"),
+        utility=pd.concat({label: each.course for label, each in arms.items()}, names=["arm"]),
         n=len(times),
         events=int(deaths.sum()),
         excluded=excluded,
         replicates=replicates,
         seed=seed,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Forms:
+    """(k,) months, utilities, and the row of the patient of each."""
+
+    months: Numbers
+    values: Numbers
+    patients: NDArray[np.intp]
+
+    def of(self, patients: NDArray[np.intp]) -> "_Forms":
+        own = np.isin(self.patients, patients)
+        return _Forms(self.months[own], self.values[own], self.patients[own])
+
+
+@dataclass(frozen=True, eq=False)
+class _Arm:
+    """counts: n, deaths, forms. area: (r,) quality-adjusted time. course: by month, the mean utility and how many."""
+
+    counts: dict[str, int]
+    area: Numbers
+    course: pd.DataFrame
+
+
+def _of_an_arm(curve: Weighted, forms: _Forms, weights: Numbers, horizon: float) -> _Arm:
+    at, n = np.unique(forms.months, return_counts=True)
+    quality = _course(forms.months, forms.values, weights[:, forms.patients])
+    counts = {"n": len(curve.times), "deaths": int(curve.events.sum()), "forms": len(forms.values)}
+    course = pd.DataFrame({"mean": quality[0], "n": n}, index=pd.Index(at, name="month"))
+    return _Arm(counts, _product(curve, at, quality, horizon), course)
+
+
+def _row(areas: Numbers) -> dict[str, float]:
+    """The estimate, first of (r,), with what the replicates say of it."""
+    return {"estimate": float(areas[0]), **interval(areas[1:])}
 
 
 def _known(

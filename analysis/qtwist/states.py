@@ -1,12 +1,11 @@
 """How much time do patients spend with toxicity, without symptoms, and after progression, and what is it worth?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from analysis.qtwist.areas import Mask, Numbers, Weighted, check_followed, drawn, interval
 from analysis.results import Account, BadInput, CannotEstimate, Result, require, rows_of
@@ -88,27 +87,30 @@ def estimate(
     weights = drawn(group, replicates, seed)
     means: dict[str, Numbers] = {}
     for label in arms:
-        mine = group == label
+        mine = np.flatnonzero(group == label)
         check_followed(free[mine], ended[mine], horizon, f"{label}, free of progression")
         check_followed(times[mine], deaths[mine], horizon, label)
-        alive = Weighted(times[mine], deaths[mine], weights[:, mine]).area(horizon)
-        well = Weighted(free[mine], ended[mine], weights[:, mine]).area(horizon)
-        toxic = _toxic(free[mine], ended[mine], weights[:, mine], [stretches[at] for at in np.flatnonzero(mine)])
-        means[label] = np.column_stack([toxic, well - toxic, alive - well, alive])
+        lived = Weighted(times[mine], deaths[mine], weights[:, mine])
+        kept = Weighted(free[mine], ended[mine], weights[:, mine])
+        means[label] = _states(lived, kept, [stretches[at] for at in mine], horizon)
+    apart = {f"{other} - {one}": means[other] - means[one] for one, other in combinations(arms, 2)}
     return QTwist(
         horizon=horizon,
-        states=_table(((label, state), values) for label in arms for state, values in _named(means[label])),
-        differences=_table(
-            ((f"{other} - {one}", state), values)
-            for one, other in combinations(arms, 2)
-            for state, values in _named(means[other] - means[one])
-        ),
-        sweep=_sweep(means, arms, utilities),
+        states=_table(means),
+        differences=_table(apart),
+        sweep=_sweep(apart, utilities),
         n=len(times),
         events=int(deaths.sum()),
         replicates=replicates,
         seed=seed,
     )
+
+
+def _states(lived: Weighted, free: Weighted, stretches: list[Numbers], horizon: float) -> Numbers:
+    """(r, states) mean time in each of STATES."""
+    alive, well = lived.area(horizon), free.area(horizon)
+    toxic = _toxic(free.times, free.events, free.weights, stretches)
+    return np.column_stack([toxic, well - toxic, alive - well, alive])
 
 
 def _check(horizon: float, utilities: Sequence[float], replicates: int, free: Numbers, times: Numbers) -> None:
@@ -169,23 +171,21 @@ def _toxic(free: Numbers, ended: Mask, weights: Numbers, stretches: list[Numbers
     return np.asarray((weights[:, who] * each).sum(axis=1) / weights.sum(axis=1))
 
 
-def _named(values: Numbers) -> Iterator[tuple[str, Numbers]]:
-    return zip(STATES, values.T, strict=True)
-
-
-def _sweep(means: dict[str, Numbers], arms: list[str], utilities: Sequence[float]) -> pd.DataFrame:
+def _sweep(apart: dict[str, Numbers], utilities: Sequence[float]) -> pd.DataFrame:
     rows = {}
-    for one, other in combinations(arms, 2):
-        apart = means[other] - means[one]
+    for pair, times in apart.items():
         for of_toxicity, of_progression in product(utilities, utilities):
-            worth = apart @ np.array([of_toxicity, 1.0, of_progression, 0.0])
-            key = (f"{other} - {one}", of_toxicity, of_progression)
-            rows[key] = {"estimate": float(worth[0]), **interval(worth[1:])}
+            worth = times @ np.array([of_toxicity, 1.0, of_progression, 0.0])
+            rows[pair, of_toxicity, of_progression] = {"estimate": float(worth[0]), **interval(worth[1:])}
     names = ["arms", "utility of toxicity", "utility after progression"]
     return pd.DataFrame(list(rows.values()), index=pd.MultiIndex.from_tuples(list(rows), names=names))
 
 
-def _table(rows: Iterator[tuple[tuple[str, str], NDArray[np.float64]]]) -> pd.DataFrame:
-    found = {key: {"estimate": float(values[0]), **interval(values[1:])} for key, values in rows}
-    index = pd.MultiIndex.from_tuples(list(found), names=["arm", "state"])
-    return pd.DataFrame(list(found.values()), index=index)
+def _table(means: dict[str, Numbers]) -> pd.DataFrame:
+    """By arm or pair of arms and state, the estimate and what the replicates say of it."""
+    rows = {
+        (label, state): {"estimate": float(values[0]), **interval(values[1:])}
+        for label, times in means.items()
+        for state, values in zip(STATES, times.T, strict=True)
+    }
+    return pd.DataFrame(list(rows.values()), index=pd.MultiIndex.from_tuples(list(rows), names=["arm", "state"]))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from analysis.planned import Estimand, Method
 from analysis.sections import (
     deteriorating,
+    factors,
     imputed,
     joined,
     living,
@@ -14,6 +15,7 @@ from analysis.sections import (
     repeated,
     safety,
     surviving,
+    valued,
 )
 from analysis.sections.material import Material, Section
 from analysis.sections.surviving import Parts
@@ -31,11 +33,11 @@ ANSWERS: Mapping[Method, Answer] = {
     "baseline prognosis": joined.baseline_prognosis,
     "changing prognosis": joined.changing_prognosis,
     "joint model": joined.joint_model,
-    "q-twist": joined.q_twist,
-    "quality-adjusted survival": joined.quality_adjusted,
+    "q-twist": valued.q_twist,
+    "quality-adjusted survival": valued.quality_adjusted,
     "reference-based imputation": imputed.imputed,
-    "prognostic factors": surviving.prognostic,
-    "predictive factors": surviving.predictive,
+    "prognostic factors": factors.prognostic,
+    "predictive factors": factors.predictive,
     "adverse events": safety.adverse_events,
 }
 BEFORE: Mapping[str, Callable[[Material], Section]] = {

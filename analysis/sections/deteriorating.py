@@ -17,6 +17,7 @@ from analysis.sections.surviving import NOBODY, time_to_event
 from analysis.tables import Row, Table
 
 Parts = list[Cell | Table | Figure]
+HAD = {deterioration.WORSENING: "Deteriorated", deterioration.DEATH: "Died before deterioration"}
 
 
 def time_to_deterioration(material: Material, id: str, estimand: Estimand) -> Parts:
@@ -85,7 +86,7 @@ def _competing(material: Material, id: str, estimand: Estimand, patients: pd.Dat
                 found,
                 arms,
                 cause,
-                ylabel=f"Had {cause}",
+                ylabel=HAD[cause],
                 caption=caption,
                 months=months,
                 verb=f'shows("{id}").figures["{name}"]',
@@ -98,7 +99,8 @@ def _competing(material: Material, id: str, estimand: Estimand, patients: pd.Dat
             for month in months[1:]:
                 at = found.at(month)
                 key = f"{id}.incidence.{cause}.{arm}.{month:g}"
-                if (arm, cause) in at.index:
+                curve = found.curves.get((arm, cause))
+                if curve is not None and month <= curve["time"].max():  # nothing is known beyond the last patient
                     row = row_of(at, (arm, cause))
                     cells.append((numbers.percent(key, row["incidence"], missing="-"),))
                 else:

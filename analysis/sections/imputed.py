@@ -80,7 +80,7 @@ def _tipped(material: Material, id: str, estimand: Estimand, found: Imputed, lab
                 reference=material.arms[material.reference],
                 other=material.arms[arm],
                 caption=f"Difference in mean change of {label} when points are added to imputed scores of either arm, "
-                "missing at random at 0; shaded and bold: p below 0.05.",
+                "missing at random where framed; shaded and bold: p below 0.05.",
                 verb=f'shows("{id.partition(".")[0]}").figures["{name}"]',
             )
         )

@@ -3,10 +3,9 @@
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from analysis import estimands, joint, prognosis, qtwist, tables
+from analysis import estimands, joint, prognosis, tables
 from analysis.deterioration import DAYS_A_MONTH
 from analysis.figures.canvas import Figure
 from analysis.numbers import Cell
@@ -18,23 +17,17 @@ from analysis.tables import Row, Table
 
 Parts = list[Cell | Table | Figure]
 HALF_A_DAY = 0.5 / DAYS_A_MONTH  # what a time of 0 is to a model of hazards
-STATE_LABELS = {
-    "toxicity": "With toxicity of grade 3 or worse",
-    "without symptoms": "Without symptoms or toxicity",
-    "after progression": "After progression",
-    "alive": "Alive",
-}
 
 
 def baseline_prognosis(material: Material, id: str, estimand: Estimand) -> Parts:
     """Hazard of death by the score at baseline."""
-    forms, subjects = _forms(material), _subjects(material)
+    forms, subjects = answered(material), followed(material)
     return _prognoses(material, id, estimand, partial(prognosis.at_baseline, forms, subjects))
 
 
 def changing_prognosis(material: Material, id: str, estimand: Estimand) -> Parts:
     """Hazard of death by the last score so far."""
-    forms, subjects = _forms(material), _subjects(material)
+    forms, subjects = answered(material), followed(material)
     parts = _prognoses(material, id, estimand, partial(prognosis.as_it_changes, forms, subjects))
     return [*parts, ("Descriptive: health that falls because death is near foretells death.",)]
 
@@ -65,7 +58,7 @@ def _counted(material: Material, id: str, found: Prognosis) -> list[Cell]:
     ]
 
 
-def _subjects(material: Material) -> pd.DataFrame:
+def followed(material: Material) -> pd.DataFrame:
     """subject, arm, time (months, above 0), died, an indicator per arm, and the stratum."""
     who, times = material.randomised, estimands.overall_survival(material.randomised)
     table = pd.DataFrame({"subject": who["subject"].astype(object), "arm": who["arm"].astype(object)})
@@ -75,7 +68,7 @@ def _subjects(material: Material) -> pd.DataFrame:
     return table.assign(stratum=strata if strata is not None else NOT_RECORDED)
 
 
-def _forms(material: Material) -> pd.DataFrame:
+def answered(material: Material) -> pd.DataFrame:
     """subject, month of the answer (the baseline at 0), and the scores."""
     who = material.randomised[["subject", "randomised_on"]]
     forms = material.scores.drop(columns="month").merge(who, on="subject")
@@ -85,7 +78,7 @@ def _forms(material: Material) -> pd.DataFrame:
 
 def joint_model(material: Material, id: str, estimand: Estimand) -> Parts:
     """The course of the score and the hazard of death, joined by each patient's own course."""
-    subjects = _subjects(material)
+    subjects = followed(material)
     subjects["arm"] = pd.Categorical(subjects["arm"], list(material.arms))
     parts: Parts = []
     for code in estimand.scales:
@@ -94,7 +87,7 @@ def joint_model(material: Material, id: str, estimand: Estimand) -> Parts:
 
 
 def _joined(material: Material, id: str, estimand: Estimand, code: str, subjects: pd.DataFrame) -> Parts:
-    forms = _forms(material)
+    forms = answered(material)
     ends = forms["subject"].map(subjects.set_index("subject")["time"])
     kept = forms[(forms["month"] < ends) & forms[code].notna()].drop_duplicates(["subject", "month"])
     late = int((forms[code].notna()).sum()) - len(kept)
@@ -117,25 +110,26 @@ def _joined(material: Material, id: str, estimand: Estimand, code: str, subjects
             cells.append(tables.estimated(numbers, key, row, 1))
         rows.append(Row(f"{month:g}", tuple(cells)))
     columns = [f"Difference, {words}" for words in material.contrasts.values()]
-    parts: Parts = [Table(f"{label}: mean course", ("Month", *material.arms.values(), *columns), tuple(rows))]
-    parts.append(_hazard(material, id, estimand, model, label))
-    parts.append(
-        (
-            f"Diagnostics. Linear course with random intercept and slope, {model.baseline} baseline hazard, adaptive "
-            "Gauss-Hermite quadrature: patients ",
-            numbers.count(f"{id}.subjects", model.subjects),
-            ", forms ",
-            numbers.count(f"{id}.forms", model.forms),
-            ", deaths ",
-            numbers.count(f"{id}.events", model.events),
-            ", log likelihood ",
-            numbers.decimal(f"{id}.loglik", model.loglik, 2),
-            "; forms left out (no time before the end of follow-up, or twice on a day): ",
-            numbers.count(f"{id}.late", late),
-            ".",
-        )
+    course = Table(f"{label}: mean course", ("Month", *material.arms.values(), *columns), tuple(rows))
+    return [course, _hazard(material, id, estimand, model, label), _rests_on(material, id, model, late)]
+
+
+def _rests_on(material: Material, id: str, model: joint.JointModel, late: int) -> Cell:
+    numbers = material.numbers
+    return (
+        f"Diagnostics. Linear course with random intercept and slope, {model.baseline} baseline hazard, adaptive "
+        "Gauss-Hermite quadrature: patients ",
+        numbers.count(f"{id}.subjects", model.subjects),
+        ", forms ",
+        numbers.count(f"{id}.forms", model.forms),
+        ", deaths ",
+        numbers.count(f"{id}.events", model.events),
+        ", log likelihood ",
+        numbers.decimal(f"{id}.loglik", model.loglik, 2),
+        "; forms left out (no time before the end of follow-up, or twice on a day): ",
+        numbers.count(f"{id}.late", late),
+        ".",
     )
-    return parts
 
 
 def _hazard(material: Material, id: str, estimand: Estimand, model: joint.JointModel, label: str) -> Table:
@@ -153,103 +147,3 @@ def _hazard(material: Material, id: str, estimand: Estimand, model: joint.JointM
 
 def _arm_words(material: Material, term: str) -> str | None:
     return next((words for arm, words in material.contrasts.items() if term.startswith("arm") and arm in term), None)
-
-
-def q_twist(material: Material, id: str, estimand: Estimand) -> Parts:
-    """Time in each state, and quality-adjusted time over utilities."""
-    subjects = _subjects(material)
-    free = estimands.progression_free_survival(material.randomised)
-    until = free["time"].clip(lower=HALF_A_DAY)
-    subjects = subjects.assign(progression_time=np.minimum(until, subjects["time"]), progressed=free["event"])
-    toxicity, month = _toxicity(material), estimand.month or 0.0
-    found = attempt(partial(qtwist.estimate, subjects, horizon=month, toxicity=toxicity, utilities=(0.0, 0.5, 1.0)))
-    if isinstance(found, CannotEstimate):
-        return [(f"Not estimable: {found}.",)]
-    numbers, rows = material.numbers, []
-    for state, label in STATE_LABELS.items():
-        slug = state.replace(" ", "-")
-        cells = [
-            tables.estimated(numbers, f"{id}.{slug}.{arm}", row_of(found.states, (arm, state)), 1)
-            for arm in material.arms
-        ]
-        apart = found.differences.xs(state, level="state")
-        for arm in material.contrasts:
-            row = against(apart, arm, material.reference)
-            cells.append(tables.estimated(numbers, f"{id}.{slug}.difference.{arm}", row, 1))
-        rows.append(Row(label, tuple(cells)))
-    head = ("Months", *material.arms.values(), *(f"Difference, {words}" for words in material.contrasts.values()))
-    parts: Parts = [Table(f"Mean time in each state to {month:g} months (95 % bootstrap interval)", head, tuple(rows))]
-    parts.append(_sweep(material, id, found))
-    known = "No adverse events are in the data: all time before progression counts as free of toxicity."
-    if toxicity is None:
-        parts.append((known,))
-    replicates = numbers.count(f"{id}.replicates", found.replicates)
-    parts.append(("Intervals from ", replicates, f" bootstrap replicates within arms, seed {found.seed}."))
-    parts.append(_no_utility(material))
-    return parts
-
-
-def _sweep(material: Material, id: str, found: qtwist.QTwist) -> Table:
-    rows = []
-    sweep: Any = found.sweep
-    for toxic, progressed in sweep.index.droplevel("arms").unique():
-        here = sweep.xs((toxic, progressed), level=("utility of toxicity", "utility after progression"))
-        cells: list[Cell] = []
-        for arm in material.contrasts:
-            key = f"{id}.sweep.{toxic:g}.{progressed:g}.{arm}"
-            cells.append(tables.estimated(material.numbers, key, against(here, arm, material.reference), 1))
-        rows.append(Row(f"toxicity {toxic:g}, after progression {progressed:g}", tuple(cells)))
-    head = ("Utility of", *(f"Difference, {words}, months" for words in material.contrasts.values()))
-    return Table(
-        "Quality-adjusted time (Q-TWiST) over utilities", head, tuple(rows), "Time without symptoms counts fully."
-    )
-
-
-def _no_utility(material: Material) -> Cell:
-    if any(each.method == "quality-adjusted survival" for each in material.plan.analysis.estimand.values()):
-        return ("Quality-adjusted survival by measured utilities is an estimand of its own, below.",)
-    return (
-        "Quality-adjusted survival by measured utilities: not planned, as no questionnaire of the trial gives any.",
-    )
-
-
-def _toxicity(material: Material) -> pd.DataFrame | None:
-    """Months from and to of events of grade 3 or worse; one without an end goes on to the end of follow-up."""
-    events = material.trial.adverse_events
-    if events is None or events.empty:
-        return None
-    severe = events[events["grade"].ge(3).fillna(False)].merge(material.randomised, on="subject")
-    stop = severe["ended_on"].fillna(severe["died_on"]).fillna(severe["last_alive_on"])
-    table = pd.DataFrame(
-        {
-            "subject": severe["subject"].astype(object),
-            "start": months_after(severe, severe["started_on"]).clip(lower=0.0),
-            "stop": months_after(severe, stop + pd.Timedelta(days=1)),
-        }
-    )
-    return table[table["stop"] >= table["start"]].reset_index(drop=True)
-
-
-def quality_adjusted(material: Material, id: str, estimand: Estimand) -> Parts:
-    """Survival, each month weighted by its utility."""
-    month, instrument = estimand.month or 0.0, material.trial.instruments[estimand.utility or ""]
-    scores = material.trial.scores(instrument.id)
-    utility = instrument.value_sets[0]
-    column = utility if utility in scores else scores.columns[-1]
-    who = material.randomised[["subject", "randomised_on"]]
-    forms = scores.drop(columns="month").merge(who, on="subject")
-    forms = forms.assign(month=months_after(forms, forms["answered_on"]).clip(lower=0.0))
-    subjects = _subjects(material)
-    estimate = partial(qtwist.quality_adjusted, forms[["subject", "month", column]], subjects, utility=column)
-    found = attempt(partial(estimate, horizon=month))
-    if isinstance(found, CannotEstimate):
-        return [(f"Not estimable: {found}.",)]
-    rows = []
-    for arm, label in material.arms.items():
-        rows.append(Row(label, (tables.estimated(material.numbers, f"{id}.{arm}", row_of(found.means, arm), 1),)))
-    for arm, label in material.contrasts.items():
-        row = against(found.differences, arm, material.reference)
-        rows.append(Row(label, (tables.estimated(material.numbers, f"{id}.difference.{arm}", row, 1),)))
-    return [
-        Table(f"Quality-adjusted months to {month:g} months, by {column}", ("", "Months (95 % interval)"), tuple(rows))
-    ]

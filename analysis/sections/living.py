@@ -14,6 +14,7 @@ from analysis.responding import odds_ratios
 from analysis.results import CannotEstimate
 from analysis.sections.material import Material, against, attempt, row_of
 from analysis.tables import Row, Table
+from analysis.while_alive import WhileAlive
 
 Parts = list[Cell | Table | Figure]
 RESPONSES = (deterioration.WORSENED, deterioration.STABLE, deterioration.IMPROVED, deterioration.UNKNOWN)
@@ -58,26 +59,28 @@ def _of_a_scale(material: Material, id: str, estimand: Estimand, code: str) -> P
     for quantity, (title, table, unit) in quantities.items():
         if table is not None:
             parts.append(_table(material, id, quantity, title, table, found.differences.loc[quantity], visits, unit))
-    numbers = material.numbers
-    parts.append(
-        (
-            "Conditional on survival: it describes those alive at each visit, who differ between arms when survival "
-            "does. Estimating equations with independence working correlation, weighted by the inverse of the chance "
-            "to answer; largest weight ",
-            numbers.decimal(f"{id}.largest-weight", found.largest_weight, 2),
-            ", weights cut: ",
-            numbers.count(f"{id}.cut", found.cut),
-            ". Patients: ",
-            numbers.count(f"{id}.n", found.n),
-            ", deaths: ",
-            numbers.count(f"{id}.deaths", found.deaths),
-            ".",
-        )
-    )
+    parts.append(_rests_on(material, id, found))
     if left_out:
         names = ", ".join(material.visits[visit] for visit in left_out)
         parts.append((f"Left out for want of scores in every arm: {names}.",))
     return parts
+
+
+def _rests_on(material: Material, id: str, found: WhileAlive) -> Cell:
+    numbers = material.numbers
+    return (
+        "Conditional on survival: it describes those alive at each visit, who differ between arms when survival "
+        "does. Estimating equations with independence working correlation, weighted by the inverse of the chance "
+        "to answer; largest weight ",
+        numbers.decimal(f"{id}.largest-weight", found.largest_weight, 2),
+        ", weights cut: ",
+        numbers.count(f"{id}.cut", found.cut),
+        ". Patients: ",
+        numbers.count(f"{id}.n", found.n),
+        ", deaths: ",
+        numbers.count(f"{id}.deaths", found.deaths),
+        ".",
+    )
 
 
 def _visits(material: Material, code: str, until: float | None) -> tuple[dict[str, float], list[str]]:
@@ -143,46 +146,38 @@ def _responses(material: Material, id: str, estimand: Estimand, code: str) -> Pa
     definition = Definition(code, scale.label["en"], estimand.threshold or 1, higher_is_better=better)
     by_day = round(material.plan.months[visit] * DAYS_A_MONTH)
     found = deterioration.responders(material.scores, material.randomised, definition, visit=visit, by_day=by_day)
-    arm, response = material.randomised["arm"], found["response"]
-    rows = []
+    response = found["response"]
+    title = f"{scale.label['en']} at {material.visits[visit]}"
+    return [_counts(material, id, estimand, title, response), _odds(material, id, estimand, code, response)]
+
+
+def _counts(material: Material, id: str, estimand: Estimand, title: str, response: "pd.Series[str]") -> Table:
+    """Patients of each arm with each response."""
+    numbers, rows = material.numbers, []
     for word in RESPONSES:
         cells: list[Cell] = []
-        for each in material.arms:
-            mine = response[arm == each]
-            key, n = f"{id}.{word}.{each}", (mine == word).sum()
-            share = material.numbers.percent(f"{key}.share", n / len(mine) if len(mine) else float("nan"), missing="-")
-            cells.append((material.numbers.count(key, n), " (", share, ")"))
+        for arm in material.arms:
+            mine = response[material.randomised["arm"] == arm]
+            key, n = f"{id}.{word}.{arm}", (mine == word).sum()
+            share = numbers.percent(f"{key}.share", n / len(mine) if len(mine) else float("nan"), missing="-")
+            cells.append((numbers.count(key, n), " (", share, ")"))
         name = "Alive, no score" if word == deterioration.UNKNOWN else word.capitalize()
         rows.append(Row(name, tuple(cells)))
     note = f"Worsened: {estimand.threshold:g} points or more, or dead by then. Per cent of all randomised."
-    parts: Parts = [
-        Table(f"{scale.label['en']} at {material.visits[visit]}", ("", *material.arms.values()), tuple(rows), note)
-    ]
-    worse = (response == deterioration.WORSENED).astype("boolean")
-    if estimand.missing != "worsened":
-        worse = worse.mask(response == deterioration.UNKNOWN)
-    else:
-        worse = worse | (response == deterioration.UNKNOWN)
+    return Table(title, ("", *material.arms.values()), tuple(rows), note)
+
+
+def _odds(material: Material, id: str, estimand: Estimand, code: str, response: "pd.Series[str]") -> Table:
+    """The odds of being worse; the living without a score as the plan has it."""
+    worse, unknown = (response == deterioration.WORSENED).astype("boolean"), response == deterioration.UNKNOWN
+    counted_as_worse = estimand.missing == "worsened"
+    worse = worse | unknown if counted_as_worse else worse.mask(unknown)
     covariates = material.indicators(material.randomised)
     covariates["base"] = material.randomised["subject"].map(material.baselines[code]).astype(float)
-    model = attempt(partial(odds_ratios, worse, covariates))
-    ratios = [
-        Row(
-            label,
-            tables.hazard_ratio(
-                material.numbers, f"{id}.{each}", model, each, tested=estimand.is_tested, name="odds_ratio"
-            ),
-        )
-        for each, label in material.contrasts.items()
-    ]
-    rule = "left out" if estimand.missing != "worsened" else "counted as worse"
-    head = ("", "Odds ratio of being worse (95 % interval)", *tables.p_head(estimand.is_tested))
-    parts.append(
-        Table(
-            "Logistic model, adjusted for the score at baseline",
-            head,
-            tuple(ratios),
-            f"The living without a score are {rule}.",
-        )
-    )
-    return parts
+    model, tested = attempt(partial(odds_ratios, worse, covariates)), estimand.is_tested
+    ratio = partial(tables.hazard_ratio, material.numbers, tested=tested, name="odds_ratio")
+    rows = [Row(label, ratio(f"{id}.{arm}", model, arm)) for arm, label in material.contrasts.items()]
+    head = ("", "Odds ratio of being worse (95 % interval)", *tables.p_head(tested))
+    rule = "counted as worse" if counted_as_worse else "left out"
+    note = f"The living without a score are {rule}."
+    return Table("Logistic model, adjusted for the score at baseline", head, tuple(rows), note)

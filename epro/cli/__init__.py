@@ -21,8 +21,8 @@ COMMANDS = {  # command: (module, one line of help)
     "amend": ("amending", "Show what a changed trial file would change for each patient, and change it."),
     "stopped": ("stopping", "Prove that nothing more is sent to a patient, and list what left before."),
     "export": ("exporting", "Write the trial folder for analysis."),
-    "report": ("exporting", "Analyse a trial folder and write the report."),
-    "data": ("exporting", "Say what is missing or odd in a trial folder: `epro data check`."),
+    "report": ("reporting", "Analyse a trial folder and write the report."),
+    "data": ("reporting", "Say what is missing or odd in a trial folder: `epro data check`."),
     "backup": ("backing", "Back up the database while it is in use."),
     "restore": ("backing", "Bring an empty database to what a backup holds, or check a backup."),
     "drill": ("backing", "Try a restore in an empty place and report what came back."),
@@ -67,8 +67,6 @@ def cli() -> None:
 
 def main() -> None:
     """Run a command; whatever goes wrong is said in words on stderr, with exit code 1."""
-    from epro.cli.words import in_words
-
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
@@ -77,6 +75,8 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except Exception as error:
+        from epro.cli.words import in_words
+
         said = in_words(error)
         if said is None:
             raise

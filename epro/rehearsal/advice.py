@@ -13,10 +13,10 @@ from epro.rehearsal.cast import Person
 from epro.rehearsal.reckoning import Completion, PatientPage
 from epro.rehearsal.rehearsing import true_plan
 from scheduler.messages import Plan
+from scheduler.visits import Visit
 
 FEW_PERCENT = 50
 MANY_TEXTS_A_MONTH = 6
-NO_MOMENT = "not_sendable"
 EVES = {(12, 24): "Christmas Eve", (12, 25): "Christmas Day", (12, 31): "New Year's Eve", (1, 1): "New Year's Day"}
 ANCHORS = ("surgery", "discharge", "progression")
 
@@ -38,7 +38,7 @@ def advice_of(
         *_on_eves(patients),
         *_overlaps(protocol, plans),
         *_nobody_can(protocol, people, plans),
-        *_never_texted(patients),
+        *_no_moment(plans),
         *_few_come(completion),
         *_long(patients),
         *_crowded(patients),
@@ -62,19 +62,26 @@ def _on_eves(patients: Sequence[PatientPage]) -> Iterator[Advice]:
 
 
 def _overlaps(protocol: Protocol, plans: Mapping[str, Plan]) -> Iterator[Advice]:
-    """Two visits of one patient that are open at once and ask the same: she cannot tell which she answers."""
+    """Two visits of one patient that would be open at once and ask the same: the plan has to cut one of them short."""
     found: dict[tuple[str, str], int] = defaultdict(int)
     for plan in plans.values():
         for one, other in combinations(plan.visits, 2):
             shared = set(one.instruments) & set(other.instruments)
-            if shared and one.opens_at < other.closes_at and other.opens_at < one.closes_at:
+            (opens, closes), (other_opens, other_closes) = _window(protocol, one), _window(protocol, other)
+            if shared and opens <= other_closes and other_opens <= closes:
                 found[one.code, other.code] += 1
     for (first, second), n in sorted(found.items()):
         yield Advice(
             f"[visit.{first}] and [visit.{second}]",
-            f"both are open at once, and ask the same, for {n} of {len(plans)} patients",
+            f"both would be open at once, and ask the same, for {n} of {len(plans)} patients",
             "Narrow opens_before or closes_after, or let them hang on the same anchor.",
         )
+
+
+def _window(protocol: Protocol, visit: Visit) -> tuple[date, date]:
+    """Its first and its last day, as the file says."""
+    asked = protocol.schedule.visits[visit.code]
+    return visit.due_on - timedelta(days=asked.opens_before), visit.due_on + timedelta(days=asked.closes_after)
 
 
 def _nobody_can(protocol: Protocol, people: Sequence[Person], plans: Mapping[str, Plan]) -> Iterator[Advice]:
@@ -112,13 +119,15 @@ def _over_before(code: str, having: Sequence[Person], plans: Mapping[str, Plan])
         )
 
 
-def _never_texted(patients: Sequence[PatientPage]) -> Iterator[Advice]:
-    """Steps that the rules left no moment for."""
-    ruled_out = Counter((text.visit, text.step) for page in patients for text in page.texts if text.state == NO_MOMENT)
+def _no_moment(plans: Mapping[str, Plan]) -> Iterator[Advice]:
+    """Steps that the rules leave no moment for, whatever happens to the patient."""
+    ruled_out = Counter(
+        (text.visit, text.step) for plan in plans.values() for text in plan.messages if not text.send_at
+    )
     for (visit, step), n in sorted(ruled_out.items()):
         yield Advice(
             f"[visit.{visit}] and [ladder] {step}",
-            f"for {n} patients quiet hours, working days and the window leave no moment at which it may go",
+            f"for {n} of {len(plans)} patients quiet hours, working days and window leave no moment at which it may go",
             "Let the visit open earlier or close later, or send the step at another hour.",
         )
 

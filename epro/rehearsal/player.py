@@ -139,5 +139,5 @@ def _next_beat(connection: Connection) -> datetime | None:
     """When the clock has something to do: a planned text is due, or an attempt's lease has run out."""
     planned = select(func.min(message.c.next_try_at)).where(message.c.state == "planned")
     leased = select(func.min(message.c.lease_until)).where(message.c.lease_until.is_not(None))
-    instants = [connection.execute(one).scalar() for one in (planned, leased)]
+    instants = connection.execute(select(planned.scalar_subquery(), leased.scalar_subquery())).one()
     return min((at for at in instants if at is not None), default=None)

@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select
 
 from epro.rehearsal.carrier import Handed, RehearsalCarrier
-from epro.rehearsal.invariants import Invariant, Left, News, Record, Saved, Told, breaches
+from epro.rehearsal.invariants import Invariant, breaches
+from epro.rehearsal.news import Left, News, Record, Saved, Told
 from epro.rehearsal.stage import Kept, Stage
 from epro.rehearsal.whole import (
     CHAIN,
@@ -34,6 +35,7 @@ from epro.versions import Version, versions_of
 from scheduler.tables import attempt, message
 
 WHOLE_EVERY, CHAIN_EVERY = timedelta(days=240), timedelta(days=30)  # of rehearsed time
+PLANS_EVERY = timedelta(days=7)
 NOT_ARRIVED = "undelivered"
 MOST_BREACHES = 200
 
@@ -62,6 +64,8 @@ class Watching:
     _told: int = 0  # answers of the diary
     _whole_at: datetime | None = None
     _chain_at: datetime | None = None
+    _plans_at: datetime | None = None
+    _touched: set[str] = field(default_factory=set)  # patients whose plans are to be made anew
     _heads: dict[str, tuple[int, str]] = field(default_factory=dict)  # chain → the last entry seen, and its hash
 
     def look(self, now: datetime) -> None:
@@ -69,7 +73,11 @@ class Watching:
         with reading(self.engine) as connection:
             news = self._news(connection, now)
             self._note(now, breaches(self.record, news))
-            self._note(now, ((PLAN, fault) for fault in self._plans_that_differ(connection, news, now)))
+            self._touched |= {one.subject for one in news.told}
+            if self._touched and now - (self._plans_at or now) >= PLANS_EVERY:
+                self._note(now, ((PLAN, fault) for fault in self._plans_that_differ(connection, now)))
+                self._touched, self._plans_at = set(), now
+            self._plans_at = self._plans_at or now
             self._whole_at, self._chain_at = self._whole_at or now, self._chain_at or now
             if now - self._chain_at >= CHAIN_EVERY:
                 self._chain_at = now
@@ -83,11 +91,9 @@ class Watching:
             self._look_at_everything(connection, now)
             self._note(now, ((RECORD, fault) for fault in record_does_not_verify(connection, self.stage.house)))
 
-    def _plans_that_differ(self, connection: Connection, news: News, now: datetime) -> Iterator[str]:
-        """Of the patients of whom something was made known in this step."""
-        touched = sorted({one.subject for one in news.told})
-        if touched:
-            yield from plan_is_not_the_ledger(connection, self.stage.house, now, touched)
+    def _plans_that_differ(self, connection: Connection, now: datetime) -> Iterator[str]:
+        """Of the patients of whom something was made known since this was last asked."""
+        yield from plan_is_not_the_ledger(connection, self.stage.house, now, sorted(self._touched))
 
     def _new_entries(self, connection: Connection) -> Iterator[str]:
         """Whether each entry that came since follows the one before."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis import report
 from analysis.simulation import SimulatedTrial, simulate
 from analysis.trial import write_trial
 from questionnaires.catalogue import file_of
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 C30 = file_of("qlq-c30")
 CUT_ON = date(2028, 1, 1)
 OWN = Path(__file__).parents[1] / "oracles"
+FEW_VISITS = ("BL", "M3", "M12", "M36")
 SHARED = Path(__file__).parents[3] / "shared" / "oracles"
 
 
@@ -72,6 +74,50 @@ def simulated(breclim):
 def sixty(simulated, tables_of):
     """Their tables, cut four years after the first consent."""
     return tables_of(simulated, CUT_ON)
+
+
+@pytest.fixture(scope="session")
+def sixty_and_more(sixty):
+    """The tables of sixty with adverse events."""
+    return with_events(sixty)
+
+
+@pytest.fixture(scope="session")
+def sixty_trial(written, sixty_and_more, tmp_path_factory):
+    """They as a trial."""
+    return written(tmp_path_factory.mktemp("sixty"), sixty_and_more)
+
+
+@pytest.fixture(scope="session")
+def sixty_report(sixty_trial, tmp_path_factory):
+    """The whole report of that trial; made once, read by many."""
+    return report(sixty_trial, sixty_trial.plan, tmp_path_factory.mktemp("sixty-report"))
+
+
+@pytest.fixture(scope="session")
+def short(breclim):
+    """The plan with few visits: what is awkward is as awkward there."""
+    visits = {code: visit for code, visit in breclim["visit"].items() if code in FEW_VISITS}
+    return {**breclim, "visit": visits}
+
+
+@pytest.fixture(scope="session")
+def forty(short):
+    """Forty patients at these visits, with covariates and adverse events."""
+    months = {code: visit["month"] for code, visit in short["visit"].items()}
+    simulated = simulate(seed=5, subjects=40, visits=months, start_on=date(2024, 1, 1), accrual_months=18)
+    return with_events(tables(simulated, short, CUT_ON))
+
+
+def with_events(known: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    who = known["subjects"]
+    had = who[who["randomised_on"].notna()].iloc[::2].reset_index(drop=True)
+    started_on = [on + timedelta(days=10) for on in had["randomised_on"]]
+    terms = ["nausea" if at % 3 else "pain" for at in range(len(had))]
+    events = pd.DataFrame({"subject": had["subject"], "term": terms, "grade": [1 + at % 4 for at in range(len(had))]})
+    events = events.assign(serious=events["grade"] > 3, started_on=started_on)
+    events["ended_on"] = [on + timedelta(days=20) for on in started_on]
+    return {**known, "adverse_events": events}
 
 
 def tables(simulated: SimulatedTrial, plan: dict, cut_on: date) -> dict[str, pd.DataFrame]:

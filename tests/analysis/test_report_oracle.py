@@ -153,7 +153,8 @@ def test_nobody_is_expected_to_answer_whom_the_calendar_oracle_does_not_expect(w
     answers = pd.DataFrame(columns=["subject", "visit", "instrument", "item", "value", "state", "answered_at"])
     analysis = {**breclim["analysis"], "strata": []}
     tables = {"subjects": subjects, "forms": forms, "answers": answers}
-    trial = written(tmp_path / "data", tables, CUT_ON, {**breclim, "analysis": analysis})
+    cut_on = max(due_on) + timedelta(days=30)
+    trial = written(tmp_path / "data", tables, cut_on, {**breclim, "analysis": analysis})
 
     numbers = numbers_of(trial, tmp_path / "report", ["completion"])
 

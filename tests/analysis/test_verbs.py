@@ -1,36 +1,27 @@
 """Parts of a report by a verb: what a notebook shows is what the report shows."""
 
-import json
+import re
 import runpy
 import shutil
 import subprocess
-import warnings
 
+import pandas as pd
 import pytest
 
-from analysis import mmrm, read_trial, report
-from analysis.numbers import Numbers
+from analysis import read_trial
 from analysis.rcheck import write_r_check
 from analysis.sections.contents import NoSuchSection
-from analysis.sections.material import Material
-from analysis.sections.repeated import changes
+from tests.analysis.reading import numbers_beside
 
 
 @pytest.fixture(scope="module")
-def trial(written, sixty, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trial")
-    written(folder, sixty)
-    return read_trial(folder)
+def trial(sixty_trial):
+    return read_trial(sixty_trial.folder)
 
 
 @pytest.fixture(scope="module")
-def path(trial, tmp_path_factory):
-    only = ["os", "ql-12", "quality-of-life", "survival-36", "ttd-competing"]
-    return report(trial, trial.plan, tmp_path_factory.mktemp("report"), only=only)
-
-
-def beside(path):
-    return json.loads((path.parent / "numbers.json").read_text(encoding="utf-8"))["numbers"]
+def path(sixty_report):
+    return sixty_report
 
 
 @pytest.mark.parametrize("name", ["os", "ttd-competing"])
@@ -52,7 +43,7 @@ def test_the_lines_under_a_figure_make_it_again(trial, path, tmp_path):
 
 
 def test_a_verb_gives_the_numbers_of_the_report(trial, path):
-    numbers = {id: each["value"] for id, each in beside(path).items()}
+    numbers = {id: each["value"] for id, each in numbers_beside(path).items()}
     frame = trial.shows("survival-36").frame.set_index("id")["value"]
 
     assert len(frame) > 0
@@ -71,25 +62,39 @@ def test_a_section_that_is_not_there_is_refused_with_those_that_are(trial):
         trial.shows("nonsense")
 
 
-def test_the_planned_difference_is_that_of_the_model_called_by_hand(trial, path):
-    data, _ = changes(Material(trial, trial.plan, Numbers()), "QL")
-    strata = " + ".join(name for name in data if name.startswith("stratum_") and data[name].nunique() > 1)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", mmrm.CovarianceFellBack)  # few patients: the report says what was fitted
-        model = mmrm.fit(f"chg ~ base * visit + arm * visit + {strata}", data, subject="subject", visit="visit")
-
-    found = beside(path)["ql-12.QL.M12.difference.surgery"]["value"]
-    assert found == model.contrasts("arm", by="visit").loc["M12", "estimate"]
-
-
 def test_every_headline_is_handed_to_r_with_its_data(trial, path):
+    """Each file it reads is there with the columns it names, and each number it compares is among those reported."""
     script = write_r_check(trial, path.parent)
 
     text = script.read_text(encoding="utf-8")
-    for id in ("os", "survival-36", "ql-12", "ttd-competing"):
-        assert f'read.csv("{id}.csv"' in text
-        assert (script.parent / f"{id}.csv").is_file()
+    reported, beside = pd.read_csv(script.parent / "reported.csv").set_index("id"), numbers_beside(path)
+    blocks = text.split("\nif (have(")[1:]
+    read = [re.search(r'read\.csv\("(.+?)\.csv"', block)[1] for block in blocks]
+    of_methods = ("cox", "survival at a month", "median survival", "mmrm", "time to deterioration")
+    headlines = [id for id, each in trial.plan.analysis.estimand.items() if each.method in of_methods]
+    assert read == headlines
+    for id, block in zip(read, blocks, strict=True):
+        columns = set(pd.read_csv(script.parent / f"{id}.csv").columns)
+        assert set(re.findall(r"d\$(\w+)", block)) <= columns, id
+        compared = [*re.findall(r'compare\("(.+?)"', block)]
+        compared += [f"{one}{arm}" for one in re.findall(r'compare\(paste0\("(.+?)"', block) for arm in trial.plan.arms]
+        assert compared, id
+        for each in compared:  # a median that is not reached has no value to compare
+            assert each in reported.index or beside[each]["value"] is None, each
+
+
+def test_the_script_for_r_closes_all_that_it_opens(trial, path):
+    text = write_r_check(trial, path.parent).read_text(encoding="utf-8")
+    code = re.sub(r'"(?:[^"\\]|\\.)*"', "", "\n".join(line.partition("#")[0] for line in text.splitlines()))
+
+    assert '"' not in code
+    opened = []
+    for mark in re.findall(r"[(){}\[\]]", code):
+        if mark in "({[":
+            opened.append(mark)
+        else:
+            assert "({["[")}]".index(mark)] == opened.pop()
+    assert opened == []
 
 
 def test_r_agrees_with_the_headlines(trial, path):

@@ -216,18 +216,19 @@ class Course(RuleBasedStateMachine):
             tables = [table for metadata in TABLES for table in metadata.sorted_tables]
             rows = [(table, [dict(row._mapping) for row in connection.execute(select(table))]) for table in tables]
         known = (self.enrolled, self.stage.diary.kept, self.stage.diary.sent_in, self.watching.record.standing)
-        self.backup = (self.clock.at, rows, copy.deepcopy(known), self.watching._heard, self.stage.house)
+        self.backup = (self.clock.at, rows, copy.deepcopy(known), self._seen(), self.stage.house)
 
     @precondition(lambda self: self.backup is not None)
     @rule()
     def restore(self):
         """The database of then; the carrier names what it took since, and nothing is sent a second time."""
-        at, rows, known, heard, house = self.backup
+        at, rows, known, (heard, heads), house = self.backup
         self._weather()
         databases.fill(self.onlooking, rows)
         enrolled, kept, sent_in, standing = copy.deepcopy(known)
         self.enrolled, self.stage.diary.kept, self.stage.diary.sent_in = enrolled, kept, sent_in
         self.watching.record.standing, self.watching._heard, self.watching._told = standing, heard, len(kept)
+        self.watching._heads = dict(heads)
         self.stage.house, self.backup = house, None
         with writing(self.engine) as connection:
             restored(connection, at, by=NURSE, now=self.clock.at)
@@ -240,6 +241,10 @@ class Course(RuleBasedStateMachine):
             if unsettled(connection) is not None:
                 asked = {"could_tell": True, "reason": "looked into", "by": NURSE, "now": self.clock.at}
                 release(connection, protocol, **asked)
+
+    def _seen(self):
+        """Up to where she who looks on has read the database."""
+        return self.watching._heard, dict(self.watching._heads)
 
     def _received(self, since):
         """What patients wrote, of which the backup knows nothing."""

@@ -16,7 +16,8 @@ from epro.queries.verification import verify
 from epro.refusals import Refusal
 from epro.rehearsal.carrier import Handed, RehearsalCarrier
 from epro.rehearsal.chance import Chance
-from epro.rehearsal.invariants import AT_EVERY_STEP, Left, News, Record, Saved, Told, breaches
+from epro.rehearsal.invariants import AT_EVERY_STEP, breaches
+from epro.rehearsal.news import Left, News, Record, Saved, Told
 from epro.rehearsal.office import amended_of
 from epro.rehearsal.places import throw_away_house
 from epro.rehearsal.rehearsed import rehearse
