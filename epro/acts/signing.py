@@ -23,7 +23,7 @@ MEANINGS = {
     "reviewed": N_("I have reviewed these data"),
     "confirmed": N_("These data are complete and correct to the best of my knowledge"),
 }
-LOCK, UNLOCK = "locks the data", "unlocks the data"
+LOCK, UNLOCK = N_("locks the data"), N_("unlocks the data")
 LONGEST_REASON = 200
 
 
