@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '482f0c73ca2a'
+revision = '415fa457a89a'
 down_revision = None
 branch_labels = None
 depends_on = None
