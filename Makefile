@@ -11,7 +11,7 @@ demo: .venv/.runtime
 	@$(BIN)/epro demo
 
 test: .venv/.dev lint
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not slow"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"
 
 test-slow: .venv/.dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m slow

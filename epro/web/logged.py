@@ -20,9 +20,11 @@ def _begin() -> None:
 
 
 def _tell(response: Response) -> Response:
+    if "request_id" not in g:  # what never became a request: the server's own line tells of it
+        return response
     user: Any = g.get("_login_user")  # set when a page has asked who it is; asking here would read the database
     told = {
-        "request": g.get("request_id"),
+        "request": g.request_id,
         "route": request.url_rule.rule if request.url_rule else None,  # `/p/<token>`, without the token
         "method": request.method if request.method in METHODS else "other",
         "status": response.status_code,
