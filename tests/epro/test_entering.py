@@ -102,7 +102,7 @@ def test_a_form_that_cannot_be_is_refused_and_nothing_is_kept(house, desk, enter
     desk.enrol()
 
     with pytest.raises(Refusal):
-        enter(asked.pop("mode"), **asked)
+        enter(**asked)
 
     assert rows(house, Form) == rows(house, Answer) == []
 
