@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -29,6 +30,7 @@ from scheduler.messages import Plan
 
 FIRST_DAY = date(2027, 1, 4)
 ACCRUAL_MONTHS = 24.0
+SILENT = "rehearsal.pages"
 AFTERWARDS = timedelta(days=5)  # after the last window closes: receipts are waited for, no longer
 
 
@@ -104,7 +106,8 @@ def _pages(stage: Stage) -> Pages | None:
     from epro.web.app import create_app
 
     app = create_app(stage.house)
-    app.logger.disabled = True  # outages are meant
+    app.logger = logging.getLogger(SILENT)  # outages are meant; the service's own log goes on
+    app.logger.setLevel(logging.CRITICAL + 1)
     return Pages(stage, app)
 
 

@@ -49,9 +49,9 @@ def test_in_a_tunnel_a_form_is_answered_reloaded_closed_and_opened_and_arrives_o
     context, patient
 ):
     page = patient.start(context)
+    has_copy(page)
     answer(page, 1, 4)
     saved(page)
-    has_copy(page)
     context.set_offline(True)
     answer(page, 5, 7, nth=2)
     expect(page.locator(".saved")).to_have_text("Väntar på nät (3)")
