@@ -38,10 +38,14 @@ def lies_in(page: Page) -> str:
     )
 
 
-def has_copy(page: Page) -> None:
+def has_copy(page: Page, *, answered: int | None = None) -> None:
+    """The phone's copy is there, and knows that this question is answered."""
     page.evaluate(
-        """async () => { while (!(navigator.serviceWorker.controller && await caches.match('/form')))
-                         await new Promise(requestAnimationFrame) }"""
+        """async known => { for (;;) {
+             const copy = navigator.serviceWorker.controller && await caches.match('/form')
+             if (copy && (await copy.text()).includes(known)) return
+             await new Promise(requestAnimationFrame) } }""",
+        f'id="qlq-c30.q{answered}" data-state="answered"' if answered else "",
     )
 
 
@@ -49,9 +53,9 @@ def test_in_a_tunnel_a_form_is_answered_reloaded_closed_and_opened_and_arrives_o
     context, patient
 ):
     page = patient.start(context)
-    has_copy(page)
     answer(page, 1, 4)
     saved(page)
+    has_copy(page, answered=4)
     context.set_offline(True)
     answer(page, 5, 7, nth=2)
     expect(page.locator(".saved")).to_have_text("Väntar på nät (3)")
@@ -93,6 +97,22 @@ def test_the_copy_that_stays_on_the_phone_knows_which_questions_are_answered_and
     assert 'id="qlq-c30.q4" data-state=""' in copy
     assert " checked" not in copy
     assert patient.link.rpartition("/")[2] not in copy
+
+
+def test_the_copy_knows_of_what_was_received_while_it_was_under_way(context, patient):
+    under_way = []
+    context.route("**/form/copy", lambda route: under_way.append((route, route.fetch())))
+    page = patient.start(context)
+    while not under_way:
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+    answer(page, 1, 2)
+    saved(page)
+
+    route, made_before = under_way[0]
+    route.fulfill(response=made_before)
+
+    assert 'id="qlq-c30.q2" data-state=""' in made_before.text()
+    has_copy(page, answered=2)
 
 
 def test_answers_that_wait_arrive_with_their_own_patient_though_another_has_sat_down_since(on_sqlite, context, patient):

@@ -177,19 +177,26 @@ const page = (text, like) => new Response(text, {headers: {
   'Content-Security-Policy': like.headers.get('Content-Security-Policy'),
 }})
 
+const received = []  // since this page came: the copy may have been asked for before them
+
 async function copy() {
   if (!self.caches || !navigator.serviceWorker) return
   await navigator.serviceWorker.register('/worker.js')
   const kept = await fetch('/form/copy', {credentials: 'same-origin'})
-  if (kept.ok) (await caches.open('epro')).put('/form', page(await kept.text(), kept))
+  if (kept.ok) await layBy(await kept.text(), kept)
 }
 
 async function receipt(sent) {
+  received.push([sent.get('name'), sent.get('value') ? 'answered' : 'skipped'])
   const kept = self.caches && await caches.match('/form')
-  if (!kept) return
-  const was = new RegExp('(id="' + sent.get('name') + '" data-state=")\\w*')
-  const text = (await kept.text()).replace(was, '$1' + (sent.get('value') ? 'answered' : 'skipped'))
-  await (await caches.open('epro')).put('/form', page(text, kept))
+  if (kept) await layBy(await kept.text(), kept)
+}
+
+async function layBy(text, like) {
+  const known = received.length
+  for (const [name, state] of received) text = text.replace(new RegExp('(id="' + name + '" data-state=")\\w*'), '$1' + state)
+  await (await caches.open('epro')).put('/form', page(text, like))
+  if (received.length > known) await layBy(text, like)
 }
 
 // ---- what she does
