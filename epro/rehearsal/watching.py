@@ -32,6 +32,7 @@ from epro.store.audit import GENESIS, hash_of
 from epro.store.database import reading
 from epro.store.models import Answer, Assessment, Audit, Contact, Form, Link, PatientEvent
 from epro.versions import Version, versions_of
+from scheduler.arrows import PLANNED
 from scheduler.tables import attempt, message
 
 WHOLE_EVERY, CHAIN_EVERY = timedelta(days=240), timedelta(days=30)  # of rehearsed time
@@ -74,15 +75,16 @@ class Watching:
             news = self._news(connection, now)
             self._note(now, breaches(self.record, news))
             self._touched |= {one.subject for one in news.told}
+            behind = _waiting_for_the_clock(connection, now)
             if self._touched and now - (self._plans_at or now) >= PLANS_EVERY:
-                self._note(now, ((PLAN, fault) for fault in self._plans_that_differ(connection, now)))
-                self._touched, self._plans_at = set(), now
+                self._note(now, ((PLAN, fault) for fault in self._plans_that_differ(connection, now, behind)))
+                self._touched, self._plans_at = self._touched & behind, now
             self._plans_at = self._plans_at or now
             self._whole_at, self._chain_at = self._whole_at or now, self._chain_at or now
             if now - self._chain_at >= CHAIN_EVERY:
                 self._chain_at = now
                 self._note(now, ((CHAIN, fault) for fault in self._new_entries(connection)))
-            if now - self._whole_at >= WHOLE_EVERY:
+            if now - self._whole_at >= WHOLE_EVERY and not behind:
                 self._whole_at = now
                 self._look_at_everything(connection, now)
 
@@ -91,9 +93,9 @@ class Watching:
             self._look_at_everything(connection, now)
             self._note(now, ((RECORD, fault) for fault in record_does_not_verify(connection, self.stage.house)))
 
-    def _plans_that_differ(self, connection: Connection, now: datetime) -> Iterator[str]:
-        """Of the patients of whom something was made known since this was last asked."""
-        yield from plan_is_not_the_ledger(connection, self.stage.house, now, sorted(self._touched))
+    def _plans_that_differ(self, connection: Connection, now: datetime, behind: set[str]) -> Iterator[str]:
+        """Of the patients of whom something was made known since this was last asked; those behind are asked later."""
+        yield from plan_is_not_the_ledger(connection, self.stage.house, now, sorted(self._touched - behind))
 
     def _new_entries(self, connection: Connection) -> Iterator[str]:
         """Whether each entry that came since follows the one before."""
@@ -170,6 +172,13 @@ class Watching:
         others = select(attempt.c.token, attempt.c.outcome).where(attempt.c.message == text, attempt.c.token != token)
         taken = (row for row in connection.execute(others) if row.token in self.carrier.taken)
         return all(row.outcome == NOT_ARRIVED for row in taken)
+
+
+def _waiting_for_the_clock(connection: Connection, now: datetime) -> set[str]:
+    """Patients of whom a text is due that the clock has not looked at: only its next tick writes what is too late."""
+    due = (message.c.state == PLANNED) & (message.c.next_try_at <= now)
+    lapsed = message.c.lease_until <= now
+    return set(connection.execute(select(message.c.subject).where(due | lapsed).distinct()).scalars())
 
 
 def _of_attempts(tokens: Sequence[str]) -> Any:
