@@ -100,6 +100,7 @@ def test_a_passkey_is_set_up_at_the_first_sign_in_and_opens_the_desk_by_itself_a
         page.goto(f"{address}/desk/accounts")
         look(page, "accounts")
         page.get_by_role("link", name="administrator0@example.org").click()
+        page.wait_for_url("**/desk/accounts/*")
         look(page, "account")
         page.goto(f"{address}/desk/account")
         look(page, "own")
