@@ -71,20 +71,19 @@ class Watching:
 
     def look(self, now: datetime) -> None:
         """Judge what this step brought; now and then, everything."""
+        self._plans_at, self._whole_at, self._chain_at = (
+            at or now for at in (self._plans_at, self._whole_at, self._chain_at)
+        )
         with reading(self.engine) as connection:
             news = self._news(connection, now)
             self._note(now, breaches(self.record, news))
             self._touched |= {one.subject for one in news.told}
-            behind = _waiting_for_the_clock(connection, now)
-            if self._touched and now - (self._plans_at or now) >= PLANS_EVERY:
-                self._note(now, ((PLAN, fault) for fault in self._plans_that_differ(connection, now, behind)))
-                self._touched, self._plans_at = self._touched & behind, now
-            self._plans_at = self._plans_at or now
-            self._whole_at, self._chain_at = self._whole_at or now, self._chain_at or now
+            if self._touched and now - self._plans_at >= PLANS_EVERY:
+                self._look_at_plans(connection, now)
             if now - self._chain_at >= CHAIN_EVERY:
                 self._chain_at = now
                 self._note(now, ((CHAIN, fault) for fault in self._new_entries(connection)))
-            if now - self._whole_at >= WHOLE_EVERY and not behind:
+            if now - self._whole_at >= WHOLE_EVERY and not _waiting_for_the_clock(connection, now):
                 self._whole_at = now
                 self._look_at_everything(connection, now)
 
@@ -93,9 +92,12 @@ class Watching:
             self._look_at_everything(connection, now)
             self._note(now, ((RECORD, fault) for fault in record_does_not_verify(connection, self.stage.house)))
 
-    def _plans_that_differ(self, connection: Connection, now: datetime, behind: set[str]) -> Iterator[str]:
+    def _look_at_plans(self, connection: Connection, now: datetime) -> None:
         """Of the patients of whom something was made known since this was last asked; those behind are asked later."""
-        yield from plan_is_not_the_ledger(connection, self.stage.house, now, sorted(self._touched - behind))
+        behind = _waiting_for_the_clock(connection, now)
+        faults = plan_is_not_the_ledger(connection, self.stage.house, now, sorted(self._touched - behind))
+        self._note(now, ((PLAN, fault) for fault in faults))
+        self._touched, self._plans_at = self._touched & behind, now
 
     def _new_entries(self, connection: Connection) -> Iterator[str]:
         """Whether each entry that came since follows the one before."""
