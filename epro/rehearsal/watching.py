@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from epro.rehearsal.carrier import Handed, RehearsalCarrier
 from epro.rehearsal.invariants import Invariant, breaches
@@ -39,6 +39,21 @@ WHOLE_EVERY, CHAIN_EVERY = timedelta(days=240), timedelta(days=30)  # of rehears
 PLANS_EVERY = timedelta(days=7)
 NOT_ARRIVED = "undelivered"
 MOST_BREACHES = 200
+
+
+EVENTS_SINCE = (
+    select(
+        PatientEvent.id,
+        PatientEvent.subject,
+        PatientEvent.kind,
+        PatientEvent.happened_on,
+        PatientEvent.value,
+        PatientEvent.reported_at,
+        PatientEvent.corrects,
+    )
+    .where(PatientEvent.id > bindparam("heard"))
+    .order_by(PatientEvent.id)
+)
 
 
 @dataclass(frozen=True)
@@ -134,11 +149,7 @@ class Watching:
         )
 
     def _new_events(self, connection: Connection) -> list[Told]:
-        event = PatientEvent
-        columns = (event.id, event.subject, event.kind, event.happened_on, event.value, event.reported_at)
-        rows = connection.execute(
-            select(*columns, event.corrects).where(event.id > self._heard).order_by(event.id)
-        ).all()
+        rows = connection.execute(EVENTS_SINCE, {"heard": self._heard}).all()
         if rows:
             self._heard = rows[-1].id
         return [Told(*row) for row in rows]
