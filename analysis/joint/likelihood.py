@@ -76,10 +76,14 @@ class Centre:
 
 @dataclass(frozen=True, eq=False)
 class Likelihood:
-    """Of the data under one form of baseline hazard. The score enters the hazard less its mean, `middle`."""
+    """Of the data under one form of baseline hazard. The score enters the hazard less its mean, `middle`.
+
+    nodes: of Gauss and Hermite, for each of the two random effects.
+    """
 
     data: Data
     baseline: Baseline
+    nodes: int = NODES
 
     def parameters(self, theta: Numbers) -> Parameters:
         return Parameters(theta, self.data.x.shape[1], self.data.w.shape[1], self.baseline)
@@ -116,7 +120,7 @@ class Likelihood:
 
     @cached_property
     def groups(self) -> list[slice]:
-        size = max(1, AT_ONCE // (NODES**2 * self.data.at.shape[1]))
+        size = max(1, AT_ONCE // (self.nodes**2 * self.data.at.shape[1]))
         return [slice(begin, begin + size) for begin in range(0, len(self.data.time), size)]
 
     def log_hazards(self, of: Parameters) -> tuple[Numbers, Numbers]:
@@ -212,7 +216,7 @@ class _Group:
     @cached_property
     def _nodes(self) -> tuple[Numbers, Numbers]:
         """(n, Q, 2) random effects and (n, Q) log weights."""
-        node, weight = np.polynomial.hermite.hermgauss(NODES)
+        node, weight = np.polynomial.hermite.hermgauss(self.of.nodes)
         both = np.stack(np.meshgrid(node, node, indexing="ij"), axis=-1).reshape(-1, 2)
         log_weight = np.add.outer(np.log(weight), np.log(weight)).ravel() + (both**2).sum(axis=1) + np.log(2)
         spread = self.centre.spread[self.rows]
