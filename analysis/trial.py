@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 import questionnaires
 from analysis.checking import FORM_KEY, disagreements, faults_of_plan, strangers
-from analysis.columns import BadTrial, Fault, as_text, typed
+from analysis.columns import BadTrial, Fault, as_text, distinct_of, spread, typed
 from analysis.declared import ANSWER_STATES, FORM_STATES, INSTRUMENTS, OPTIONAL, PLAN, TABLES, columns_of
 from analysis.manifest import MANIFEST, altered, digest_of_all, read_manifest, write_manifest
 from analysis.oddities import Oddity, oddities
@@ -198,7 +198,7 @@ def _read(folder: Path, name: str, plan: TrialPlan) -> tuple[pd.DataFrame | None
     columns = columns_of(name, plan)
     try:
         if file.suffix == ".csv":
-            read = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            read = pd.read_csv(file, dtype="category", keep_default_na=False, encoding="utf-8-sig")
             raw = _in_texts(plain, read, name, plan)
         else:
             table = pd.read_parquet(file)
@@ -211,8 +211,12 @@ def _read(folder: Path, name: str, plan: TrialPlan) -> tuple[pd.DataFrame | None
 
 def _in_texts(do: Callable[[object], object], table: pd.DataFrame, name: str, plan: TrialPlan) -> pd.DataFrame:
     """A table with something done to each cell of its columns of text; numbers and days are as they are."""
-    texts = [column.name for column in columns_of(name, plan) if column.kind == "text" and column.name in table]
-    return table.assign(**{each: table[each].map(do) for each in texts})
+    changed = {}
+    for column in columns_of(name, plan):
+        if column.kind == "text" and column.name in table:
+            place, distinct = distinct_of(table[column.name])
+            changed[column.name] = spread(distinct.map(do), place, table.index)
+    return table.assign(**changed)
 
 
 def _plan(folder: Path) -> TrialPlan:

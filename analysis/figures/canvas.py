@@ -33,6 +33,7 @@ STYLE = {
     "grid.color": "#dddddd",
     "axes.axisbelow": True,
     "lines.linewidth": 1.8,
+    "text.parse_math": False,  # a label may hold two dollars
 }
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from analysis.intervals import ratios, tested, with_bounds
 from analysis.joint.fitting import Top, maximised
-from analysis.joint.likelihood import Baseline, Likelihood, Numbers, Parameters
+from analysis.joint.likelihood import Likelihood, Numbers
+from analysis.joint.parameters import Baseline, Parameters
 from analysis.joint.reading import Design, read
 from analysis.results import Account, BadInput, Result
 

@@ -10,7 +10,7 @@ from scipy import stats
 from analysis import tables
 from analysis.figures.canvas import Figure
 from analysis.figures.forest import Line, forest
-from analysis.numbers import Cell
+from analysis.numbers import Cell, slugs
 from analysis.planned import Estimand
 from analysis.results import CannotEstimate
 from analysis.sections.material import POINTS, Material, attempt, row_of
@@ -81,9 +81,9 @@ def predictive(material: Material, id: str, estimand: Estimand) -> Parts:
         values = values if values.dtype == object else _halved(values)
         levels = sorted(set(values.dropna()))
         lines.append(Line(label))
-        for level in levels:
+        for level, slug in slugs(levels).items():
             mine = (values == level).to_numpy(bool)
-            key, group = f"{id}.{code}.{level}", f"{label}: {level}"
+            key, group = f"{id}.{code}.{slug}", f"{label}: {level}"
             for row, line in _within(material, key, group, times[mine], covariates[mine]):
                 rows.append(row)
                 lines += [line] if line is not None else []
@@ -125,8 +125,8 @@ def _interaction(
     material: Material, id: str, values: Any, levels: list[Any], times: pd.DataFrame, arms: pd.DataFrame
 ) -> Cell:
     known = values.notna().to_numpy(bool)
-    main = {f"{level}": (values == level).astype(float) for level in levels[1:]}
-    crossed = {f"{arm} {level}": arms[arm] * main[level] for arm in arms for level in levels[1:]}
+    main = {f"level {level}": (values == level).astype(float) for level in levels[1:]}
+    crossed = {f"{arm} {level}": arms[arm] * main[f"level {level}"] for arm in arms for level in levels[1:]}
     if not crossed:
         return ("not estimable: there is one group",)
     small = pd.concat([arms, pd.DataFrame(main)], axis=1)[known]

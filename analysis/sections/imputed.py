@@ -71,7 +71,7 @@ def _tipped(material: Material, id: str, estimand: Estimand, found: Imputed, lab
     points: Any = found.tipping_points()
     for arm in material.plan.other_arms:
         pair = f"{arm} - {material.reference}"
-        name = f"tipping-{id.replace('.', '-')}"
+        name = f"tipping-{id.replace('.', '-')}" + (f"-{arm}" if len(material.plan.other_arms) > 1 else "")
         own = found.tipping.xs((estimand.visit, pair), level=("visit", "arms"))
         parts.append(
             tipping_map(

@@ -146,4 +146,4 @@ def _hazard(material: Material, id: str, estimand: Estimand, model: joint.JointM
 
 
 def _arm_words(material: Material, term: str) -> str | None:
-    return next((words for arm, words in material.contrasts.items() if term.startswith("arm") and arm in term), None)
+    return next((words for arm, words in material.contrasts.items() if term == f"arm[T.{arm}]"), None)

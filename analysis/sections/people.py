@@ -8,7 +8,7 @@ import pandas as pd
 from analysis import compliance, disposition, tables
 from analysis.figures import patients as drawn
 from analysis.figures.canvas import Figure
-from analysis.numbers import Cell
+from analysis.numbers import Cell, slugs
 from analysis.sections.material import NOT_RECORDED, Material, Section, months_after
 from analysis.tables import Row, Table
 
@@ -126,10 +126,10 @@ def _levels(material: Material, code: str, label: str, values: "pd.Series[Any]")
     numbers, arm = material.numbers, material.randomised["arm"]
     values = values.fillna(NOT_RECORDED)
     rows = []
-    for level in sorted(set(values), key=lambda each: (each == NOT_RECORDED, str(each))):
+    for level, slug in slugs(sorted(set(values), key=lambda each: (each == NOT_RECORDED, str(each)))).items():
         cells: list[Cell] = []
         for each in material.arms:
-            id, mine = f"baseline.{code}.{level}.{each}", values[arm == each]
+            id, mine = f"baseline.{code}.{slug}.{each}", values[arm == each]
             n = (mine == level).sum()
             share = numbers.percent(f"{id}.share", n / len(mine) if len(mine) else float("nan"), missing="-")
             cells.append((numbers.count(id, n), " (", share, ")"))
@@ -178,8 +178,8 @@ def _left(material: Material, statuses: pd.DataFrame) -> Table:
             id = f"left.{arm}.{visit}"
             counts = {status: int((mine == status).sum()) for status in gone}
             counts[disposition.NOT_YET] += size - len(mine)
-            slugs = {status: status.replace(" ", "-") for status in gone}
-            cells = [(numbers.count(f"{id}.{slugs[status]}", counts[status]),) for status in gone]
+            names = {status: status.replace(" ", "-") for status in gone}
+            cells = [(numbers.count(f"{id}.{names[status]}", counts[status]),) for status in gone]
             rows.append(Row(name, ((label,), *cells)))
     head = ("Visit", "Arm", "Died before", "Withdrew before", "Not due or still open", "Not asked")
     note = "Not asked: the window was over before the patient was in the system."
@@ -195,8 +195,8 @@ def _reasons(material: Material, instrument: str) -> list[Cell | Table]:
         return []
     reasons = missed["reason"].astype(object).fillna("no reason given")
     rows = []
-    for reason in sorted(set(reasons)):
-        id = f"reason.{reason.replace(' ', '-')}"
+    for reason, slug in slugs(sorted(set(reasons))).items():
+        id = f"reason.{slug}"
         counts = [((reasons == reason) & (missed["arm"] == arm)).sum() for arm in material.arms]
         cells = [(material.numbers.count(f"{id}.{arm}", n),) for arm, n in zip(material.arms, counts, strict=True)]
         rows.append(Row(reason.capitalize(), tuple(cells)))

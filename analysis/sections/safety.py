@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.figures.canvas import Figure
-from analysis.numbers import Cell
+from analysis.numbers import Cell, slugs
 from analysis.planned import Estimand
 from analysis.sections.material import Material
 from analysis.tables import Row, Table
@@ -22,7 +22,8 @@ def adverse_events(material: Material, id: str, estimand: Estimand) -> Parts:
     arms = {"all": "All arms together"} if material.trial.masked else material.arms
     if material.trial.masked:
         mine = mine.assign(arm="all")
-    sizes = {arm: len(who) if arm == "all" else int((who["arm"] == arm).sum()) for arm in arms}
+        who = who.assign(arm="all")
+    sizes = {arm: int((who["arm"] == arm).sum()) for arm in arms}
     severe, serious = mine["grade"].ge(SEVERE).fillna(False), mine["serious"].fillna(False).astype(bool)
     rows = [Row("Randomised", _cells(material, f"{id}.n", sizes))]
     kinds = {
@@ -33,9 +34,9 @@ def adverse_events(material: Material, id: str, estimand: Estimand) -> Parts:
     }
     for key, (label, mask) in kinds.items():
         rows.append(Row(label, _cells(material, f"{id}.{key}", _patients(mine[mask], arms))))
-    for term in sorted(set(mine["term"])):
+    for term, slug in slugs(sorted(set(mine["term"]))).items():
         here = mine["term"] == term
-        key = f"{id}.term.{term.replace(' ', '-')}"
+        key = f"{id}.term.{slug}"
         rows.append(Row(term, _cells(material, key, _patients(mine[here], arms))))
         rows.append(
             Row(f"{term}, grade 3 or worse", _cells(material, f"{key}.severe", _patients(mine[here & severe], arms)))

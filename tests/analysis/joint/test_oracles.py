@@ -1,7 +1,7 @@
 """R's figures: JM 1.5-2 under R 4.2.2, in aids_joint.json and pbc2_joint.json, within the 2 % stated there.
 
 On pbc2 the arm's effects are 0.2 to 1.2 standard errors from 0, so that 2 % of them is less than R itself settles. By
-R's own rule of summing up (rule_of_jm.py) our likelihood at R's estimates is R's to 1e-9, so that the model is the same,
+R's own rule of summing up (rule_of_jm.py) our likelihood at R's estimates is R's to 1e-9: it is the same model,
 and its top lies elsewhere: R's search ended before it, by 1 to 8 % of those effects; R's five points a random effect,
 which stay where the scores alone put them, cost as much again, and 0.07 of the log likelihood. They are therefore
 compared as hazard ratios within 2 %, and in standard errors.
