@@ -91,14 +91,17 @@ def predictive(material: Material, id: str, estimand: Estimand) -> Parts:
         rows.append(Row(f"{label}: interaction", (("",), ("",), tested)))
     head = ("Group", "Patients", "Deaths", "Hazard ratio (95 % interval)")
     note = "No group is tested by itself. Interaction: likelihood-ratio test of arm by factor, one of several such."
-    other, reference = (material.arms[arm] for arm in (material.plan.other_arms[0], material.reference))
+    reference = material.arms[material.reference]
+    other = f"{material.arms[material.others[0]]} better" if len(material.others) == 1 else f"better than {reference}"
     caption = "Hazard ratio of the arms within groups; right: ratio (95 % interval), deaths/patients."
-    figure = _forest(material, id, lines, "Hazard ratio of death", caption, (f"{other} better", f"{reference} better"))
+    figure = _forest(material, id, lines, "Hazard ratio of death", caption, (other, f"{reference} better"))
     return [figure, Table("The arms within groups", head, tuple(rows), note)]
 
 
 def _halved(values: "pd.Series[float]") -> "pd.Series[Any]":
     """Numbers as two groups, up to their median and above."""
+    if values.isna().all():
+        return values.astype(object)
     groups = pd.Series("up to the median", values.index, dtype=object)
     return groups.where(values <= values.median(), "above the median").where(values.notna())
 
@@ -108,8 +111,9 @@ def _within(
 ) -> Iterator[tuple[Row, Line | None]]:
     """The row and the line of each contrast in one group of patients; no line where it is not estimable."""
     level = group.rpartition(": ")[2]
+    model = attempt(partial(cox, times["time"], times["event"], covariates))
     for arm, contrast in material.contrasts.items():
-        model = attempt(partial(cox, times["time"], times["event"], covariates))
+        which = f"; {material.arms[arm]}" if len(material.contrasts) > 1 else ""
         n = material.numbers.count(f"{id}.{arm}.n", len(times))
         events = material.numbers.count(f"{id}.{arm}.events", times["event"].sum())
         ratio = tables.hazard_ratio(material.numbers, f"{id}.{arm}", model, arm, tested=False)
@@ -117,7 +121,7 @@ def _within(
         if not isinstance(model, CannotEstimate):
             row = row_of(model.terms, arm)
             said = f"{_shown(row)}   {events.text}/{n.text}"
-            line = Line(f"   {level}", row["hr"], row["lower"], row["upper"], said)
+            line = Line(f"   {level}{which}", row["hr"], row["lower"], row["upper"], said)
         yield Row(f"{group}; {contrast}", ((n,), (events,), *ratio)), line
 
 

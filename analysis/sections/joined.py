@@ -36,7 +36,7 @@ def _prognoses(material: Material, id: str, estimand: Estimand, estimate: Any) -
     numbers, rows, counted = material.numbers, [], list[Cell]()
     strata = {"strata": ["stratum"]} if material.plan.analysis.strata else {}
     for code in estimand.scales:
-        found = attempt(partial(estimate, score=code, adjust=material.plan.other_arms, **strata))
+        found = attempt(partial(estimate, score=code, adjust=material.others, **strata))
         model = found if isinstance(found, CannotEstimate) else found.model
         label = f"{material.scale(code).label['en']} ({code}), 10 points more"
         for term, words in {code: label, **material.contrasts}.items():

@@ -68,7 +68,7 @@ def hierarchy(material: Material) -> Section:
 
 
 def _key(material: Material, id: str, each: Estimand) -> str:
-    scale, arm = next(iter(each.scales), ""), material.plan.other_arms[0]
+    scale, arm = next(iter(each.scales), ""), material.others[0]
     pattern = OF_GRAY if each.reading == "competing" else KEY_P.get(each.method, "")
     return pattern.format(id=id, arm=arm, scale=scale, visit=each.visit, weights=each.weights or "time")
 

@@ -27,6 +27,7 @@ def participants(material: Material) -> Section:
         ". Randomised: ",
         numbers.count("consort.randomised", len(randomised)),
         ". All randomised patients are analysed in the arm they were given.",
+        *(f" Nobody was randomised to {arm}, which is left out." for arm in material.without_patients),
     )
     counts = disposition.consort(trial.subjects, material.scores, list(material.arms))
     if trial.masked:
@@ -59,7 +60,8 @@ def swimmer(material: Material) -> Figure:
         patients,
         forms[forms["month"] >= 0],
         material.arms,
-        caption="Each line is a patient, from randomisation to death or to the last day known alive.",
+        caption="Each line is a patient, from randomisation to death or to the last day known alive; by arm, and "
+        "within it by length of follow-up.",
         verb='shows("participants").figures["swimmer"]',
     )
 
