@@ -149,26 +149,14 @@ def write_trial(
     tomllib. instruments: the files of the definitions used. Raises BadTrial as `read_trial` does.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST).unlink(missing_ok=True)
-    shutil.rmtree(folder / INSTRUMENTS, ignore_errors=True)
-    for name in TABLES:
-        for kind in KINDS:
-            (folder / f"{name}{kind}").unlink(missing_ok=True)
+    _clear(folder)
     plan = plan if isinstance(plan, TrialPlan) else _valid_plan(plan)
     (folder / PLAN).write_text(as_toml(plan), encoding="utf-8")
-    (folder / INSTRUMENTS).mkdir()
     for file in instruments:
         shutil.copyfile(file, folder / INSTRUMENTS / file.name)
     given: dict[str, pd.DataFrame | None] = {"subjects": subjects, "forms": forms, "answers": answers}
     given |= {"covariates": covariates, "adverse_events": adverse_events}
-    rows = {}
-    for name, table in given.items():
-        if table is not None:
-            text = as_text(table, columns_of(name, plan)).sort_values(_order(name), ignore_index=True, kind="stable")
-            safe = _in_texts(inert, text, name, plan)
-            with open(folder / f"{name}.csv", "w", encoding="utf-8", newline="") as written:
-                rows[f"{name}.csv"] = write_csv(written, safe.columns, safe.itertuples(index=False))
+    rows = {f"{name}.csv": _write(folder, name, table, plan) for name, table in given.items() if table is not None}
     write_manifest(
         folder,
         trial=plan.trial.code,
@@ -178,6 +166,24 @@ def write_trial(
         rows=rows,
     )
     return read_trial(folder)
+
+
+def _clear(folder: Path) -> None:
+    """An empty place for a trial; files that are no part of one stay."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(folder / INSTRUMENTS, ignore_errors=True)
+    (folder / INSTRUMENTS).mkdir(parents=True)
+    for name in TABLES:
+        for kind in KINDS:
+            (folder / f"{name}{kind}").unlink(missing_ok=True)
+
+
+def _write(folder: Path, name: str, table: pd.DataFrame, plan: TrialPlan) -> int:
+    """A table as CSV, its rows in a fixed order; how many there are."""
+    text = as_text(table, columns_of(name, plan)).sort_values(_order(name), ignore_index=True, kind="stable")
+    safe = _in_texts(inert, text, name, plan)
+    with open(folder / f"{name}.csv", "w", encoding="utf-8", newline="") as written:
+        return write_csv(written, safe.columns, safe.itertuples(index=False))
 
 
 def _order(name: str) -> list[str]:

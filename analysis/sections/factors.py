@@ -18,6 +18,7 @@ from analysis.survival import cox
 from analysis.tables import Row, Table
 
 Parts = list[Cell | Table | Figure]
+UP_TO, ABOVE = "up to the median", "above the median"
 
 
 def _factor(material: Material, code: str) -> tuple[str, Any]:
@@ -76,10 +77,14 @@ def predictive(material: Material, id: str, estimand: Estimand) -> Parts:
     times, covariates = material.times(estimand), material.indicators(material.randomised)
     rows: list[Row] = []
     lines: list[Line] = []
+    medians: list[Cell] = []
     for code in estimand.factors:
         label, values = _factor(material, code)
-        values = values if values.dtype == object else _halved(values)
-        levels = sorted(set(values.dropna()))
+        if values.dtype != object:
+            median = material.numbers.decimal(f"{id}.{code}.median", float(values.median()), 1)
+            medians.append((f"{label}: the median is ", median, "."))
+            values = _halved(values)
+        levels = sorted(set(values.dropna()), key=lambda level: (level == ABOVE, level))
         lines.append(Line(label))
         for level, slug in slugs(levels).items():
             mine = (values == level).to_numpy(bool)
@@ -87,23 +92,26 @@ def predictive(material: Material, id: str, estimand: Estimand) -> Parts:
             for row, line in _within(material, key, group, times[mine], covariates[mine]):
                 rows.append(row)
                 lines += [line] if line is not None else []
-        tested = _interaction(material, f"{id}.{code}", values, levels, times, covariates)
-        rows.append(Row(f"{label}: interaction", (("",), ("",), tested)))
+        if estimand.is_tested:
+            tested = _interaction(material, f"{id}.{code}", values, levels, times, covariates)
+            rows.append(Row(f"{label}: interaction", (("",), ("",), tested)))
     head = ("Group", "Patients", "Deaths", "Hazard ratio (95 % interval)")
-    note = "No group is tested by itself. Interaction: likelihood-ratio test of arm by factor, one of several such."
+    note = "No group is tested by itself."
+    if estimand.is_tested:
+        note += " Interaction: likelihood-ratio test of arm by factor, one of several such."
     reference = material.arms[material.reference]
     other = f"{material.arms[material.others[0]]} better" if len(material.others) == 1 else f"better than {reference}"
     caption = "Hazard ratio of the arms within groups; right: ratio (95 % interval), deaths/patients."
     figure = _forest(material, id, lines, "Hazard ratio of death", caption, (other, f"{reference} better"))
-    return [figure, Table("The arms within groups", head, tuple(rows), note)]
+    return [figure, Table("The arms within groups", head, tuple(rows), note), *medians]
 
 
 def _halved(values: "pd.Series[float]") -> "pd.Series[Any]":
     """Numbers as two groups, up to their median and above."""
     if values.isna().all():
         return values.astype(object)
-    groups = pd.Series("up to the median", values.index, dtype=object)
-    return groups.where(values <= values.median(), "above the median").where(values.notna())
+    groups = pd.Series(UP_TO, values.index, dtype=object)
+    return groups.where(values <= values.median(), ABOVE).where(values.notna())
 
 
 def _within(
@@ -137,10 +145,10 @@ def _interaction(
     large = pd.concat([small, pd.DataFrame(crossed)[known]], axis=1)
     models = [attempt(partial(cox, times["time"][known], times["event"][known], each)) for each in (small, large)]
     if isinstance(models[0], CannotEstimate) or isinstance(models[1], CannotEstimate):
-        return ("interaction not estimable: a group has too few deaths",)
+        return ("not estimable: a group has too few deaths",)
     chi_square = 2 * (models[1].loglik - models[0].loglik)
     p = float(stats.chi2.sf(chi_square, len(crossed)))
-    return ("interaction p ", material.numbers.p(f"{id}.interaction.p", p))
+    return ("p ", material.numbers.p(f"{id}.interaction.p", p))
 
 
 def _shown(row: Any) -> str:

@@ -89,7 +89,7 @@ def joint_model(material: Material, id: str, estimand: Estimand) -> Parts:
 def _joined(material: Material, id: str, estimand: Estimand, code: str, subjects: pd.DataFrame) -> Parts:
     forms = answered(material)
     ends = forms["subject"].map(subjects.set_index("subject")["time"])
-    kept = forms[(forms["month"] < ends) & forms[code].notna()].drop_duplicates(["subject", "month"])
+    kept = forms[(forms["month"] <= ends) & forms[code].notna()].drop_duplicates(["subject", "month"])
     late = int((forms[code].notna()).sum()) - len(kept)
     hazard = " + ".join(["arm", *(each for each in ["stratum"] if subjects[each].nunique() > 1)])
     fit = partial(joint.fit, f"{code} ~ month * arm", kept[["subject", "month", code]], subjects)
@@ -126,7 +126,7 @@ def _rests_on(material: Material, id: str, model: joint.JointModel, late: int) -
         numbers.count(f"{id}.events", model.events),
         ", log likelihood ",
         numbers.decimal(f"{id}.loglik", model.loglik, 2),
-        "; forms left out (no time before the end of follow-up, or twice on a day): ",
+        "; forms left out (after the end of follow-up, or twice on a day): ",
         numbers.count(f"{id}.late", late),
         ".",
     )

@@ -132,9 +132,7 @@ def _levels(material: Material, code: str, label: str, values: "pd.Series[Any]")
         cells: list[Cell] = []
         for each in material.arms:
             id, mine = f"baseline.{code}.{slug}.{each}", values[arm == each]
-            n = (mine == level).sum()
-            share = numbers.percent(f"{id}.share", n / len(mine) if len(mine) else float("nan"), missing="-")
-            cells.append((numbers.count(id, n), " (", share, ")"))
+            cells.append(tables.count_of(numbers, id, int((mine == level).sum()), len(mine)))
         rows.append(Row(f"{label}: {level}", tuple(cells)))
     return rows
 

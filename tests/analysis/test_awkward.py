@@ -17,7 +17,7 @@ def reported(written, forty, short, tmp_path):
     """The page that the command writes of a kind of awkward trial."""
 
     def make(kind, *more):
-        plan = oddly_named(short) if kind == "arms with odd names" else short
+        plan = PLANS.get(kind, lambda plan: plan)(short)
         written(tmp_path / "data", awkward(forty, kind), CUT_ON, plan)
         run = CliRunner().invoke(report, [str(tmp_path / "data"), "--out", str(tmp_path / "report"), *more])
         assert run.exit_code == 0, run.output
@@ -96,6 +96,8 @@ def awkward(given, kind):
         subjects = randomised.drop_duplicates("arm")
     elif kind == "arms with odd names":
         subjects["arm"] = subjects["arm"].map(ODD_ARMS)
+    elif kind == "three arms":
+        subjects.loc[subjects.index[subjects["arm"] == "surgery"][::2], "arm"] = "third"
     more = {name: given[name] for name in ("covariates", "adverse_events")}
     if kind == "no covariates, no adverse events":
         more = {}
@@ -120,6 +122,15 @@ def oddly_named(plan):
     return {**plan, "arms": arms, "analysis": {**plan["analysis"], "reference_arm": ODD_ARMS["control"]}}
 
 
+def with_a_third_arm(plan):
+    return {**plan, "arms": {**plan["arms"], "third": "A third arm: another treatment"}}
+
+
+PLANS = {
+    "arms with odd names": oddly_named,
+    "a third arm that nobody is in": with_a_third_arm,
+    "three arms": with_a_third_arm,
+}
 KINDS = {
     "no deaths": "no event happened",
     "one arm empty at a visit": "The planned visit could not be estimated",
@@ -140,6 +151,7 @@ KINDS = {
     "adverse events of nobody": "Patients with an adverse event",
     "everybody dead before the first visit": "no patient has two scores",
     "arms with odd names": "&lt;i&gt;",
+    "a third arm that nobody is in": "Nobody was randomised to A third arm, which is left out.",
 }
 RARER = {  # kinds that take as long and break less
     "everybody dies after as many days": "not estimable",
@@ -149,6 +161,7 @@ RARER = {  # kinds that take as long and break less
     "every answer the same": "not estimable",
     "everything on one day": "not estimable",
     "two patients": "not estimable",
+    "three arms": "A third arm against Control",
 }
 
 

@@ -88,6 +88,8 @@ def responders(trial):
     for word in ("worsened", "stable", "improved", "unknown"):
         counts = by_arm(f"responders-12.QL.{word}", who, response == word)
         cells |= counts | shares(counts, who)
+    scored = scores.loc[(scores["visit"] == "M12") & scores["QL"].notna(), "subject"]
+    cells |= by_arm("responders-12.QL.dead", who, (response == "worsened") & ~who["subject"].isin(scored))
     worse = (response == "worsened").astype("boolean").mask(response == "unknown")
     row = odds_ratios(worse, arm_of(who).assign(base=who["subject"].map(base))).terms.loc[OTHER]
     key = f"responders-12.QL.{OTHER}"
@@ -98,7 +100,7 @@ def together(trial):
     forms, subjects = forms_and_subjects(trial)
     subjects["arm"] = pd.Categorical(subjects["arm"], ARMS)
     ends = forms["subject"].map(subjects.set_index("subject")["time"])
-    kept = forms[(forms["month"] < ends) & forms["QL"].notna()].drop_duplicates(["subject", "month"])
+    kept = forms[(forms["month"] <= ends) & forms["QL"].notna()].drop_duplicates(["subject", "month"])
     names = {"subject": "subject", "month": "month", "time": "time", "event": "died"}
     model = joint.fit("QL ~ month * arm", kept[["subject", "month", "QL"]], subjects, **names, hazard="arm + stratum")
     months, id = [month for month in trial.plan.months.values() if 0 < month <= 36], "joint-ql.QL"
@@ -154,7 +156,8 @@ def events(trial):
     cells = by_arm("safety.n", trial.randomised, trial.randomised["arm"].notna())
     for name, mask in masks.items():
         had = rows[mask.astype(bool)].drop_duplicates("subject")
-        cells |= by_arm(f"safety.{name}", had, had["arm"].notna())
+        counts = by_arm(f"safety.{name}", had, had["arm"].notna())
+        cells |= counts | shares(counts, trial.randomised)
     return cells
 
 

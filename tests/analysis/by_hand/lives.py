@@ -194,6 +194,7 @@ def within_groups(trial):
     known = trial.covariates.set_index("subject")
     age = who["subject"].map(known["age"]).astype(float)
     halves = np.where(age <= age.median(), "up-to-the-median", "above-the-median")
+    cells["predictive.age.median"] = age.median()
     groups = {name: who[name].astype(object) for name in STRATA}
     groups |= {"age": pd.Series(halves), "ecog": who["subject"].map(known["ecog"]).astype(object)}
     for name, values in groups.items():
