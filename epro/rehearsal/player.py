@@ -24,6 +24,7 @@ from epro.rehearsal.phones import Phones
 from epro.rehearsal.stage import Away, Happen, Stage
 from epro.rehearsal.weather import DATABASE, SERVICE, Outage, Weather
 from epro.store.database import reading
+from scheduler.arrows import PLANNED
 from scheduler.ports import Writer
 from scheduler.tables import message
 
@@ -135,9 +136,13 @@ def _name(outage: Outage) -> str:
     return f"{outage.what} {outage.from_at:%Y-%m-%d}"
 
 
+FIRST_DUE = select(
+    select(func.min(message.c.next_try_at)).where(message.c.state == PLANNED).scalar_subquery(),
+    select(func.min(message.c.lease_until)).where(message.c.lease_until.is_not(None)).scalar_subquery(),
+)
+
+
 def _next_beat(connection: Connection) -> datetime | None:
     """When the clock has something to do: a planned text is due, or an attempt's lease has run out."""
-    planned = select(func.min(message.c.next_try_at)).where(message.c.state == "planned")
-    leased = select(func.min(message.c.lease_until)).where(message.c.lease_until.is_not(None))
-    instants = connection.execute(select(planned.scalar_subquery(), leased.scalar_subquery())).one()
+    instants = connection.execute(FIRST_DUE).one()
     return min((at for at in instants if at is not None), default=None)

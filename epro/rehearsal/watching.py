@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from epro.rehearsal.carrier import Handed, RehearsalCarrier
 from epro.rehearsal.invariants import Invariant, breaches
@@ -39,6 +39,21 @@ WHOLE_EVERY, CHAIN_EVERY = timedelta(days=240), timedelta(days=30)  # of rehears
 PLANS_EVERY = timedelta(days=7)
 NOT_ARRIVED = "undelivered"
 MOST_BREACHES = 200
+
+
+EVENTS_SINCE = (
+    select(
+        PatientEvent.id,
+        PatientEvent.subject,
+        PatientEvent.kind,
+        PatientEvent.happened_on,
+        PatientEvent.value,
+        PatientEvent.reported_at,
+        PatientEvent.corrects,
+    )
+    .where(PatientEvent.id > bindparam("heard"))
+    .order_by(PatientEvent.id)
+)
 
 
 @dataclass(frozen=True)
@@ -71,20 +86,19 @@ class Watching:
 
     def look(self, now: datetime) -> None:
         """Judge what this step brought; now and then, everything."""
+        self._plans_at, self._whole_at, self._chain_at = (
+            at or now for at in (self._plans_at, self._whole_at, self._chain_at)
+        )
         with reading(self.engine) as connection:
             news = self._news(connection, now)
             self._note(now, breaches(self.record, news))
             self._touched |= {one.subject for one in news.told}
-            behind = _waiting_for_the_clock(connection, now)
-            if self._touched and now - (self._plans_at or now) >= PLANS_EVERY:
-                self._note(now, ((PLAN, fault) for fault in self._plans_that_differ(connection, now, behind)))
-                self._touched, self._plans_at = self._touched & behind, now
-            self._plans_at = self._plans_at or now
-            self._whole_at, self._chain_at = self._whole_at or now, self._chain_at or now
+            if self._touched and now - self._plans_at >= PLANS_EVERY:
+                self._look_at_plans(connection, now)
             if now - self._chain_at >= CHAIN_EVERY:
                 self._chain_at = now
                 self._note(now, ((CHAIN, fault) for fault in self._new_entries(connection)))
-            if now - self._whole_at >= WHOLE_EVERY and not behind:
+            if now - self._whole_at >= WHOLE_EVERY and not _waiting_for_the_clock(connection, now):
                 self._whole_at = now
                 self._look_at_everything(connection, now)
 
@@ -93,9 +107,12 @@ class Watching:
             self._look_at_everything(connection, now)
             self._note(now, ((RECORD, fault) for fault in record_does_not_verify(connection, self.stage.house)))
 
-    def _plans_that_differ(self, connection: Connection, now: datetime, behind: set[str]) -> Iterator[str]:
+    def _look_at_plans(self, connection: Connection, now: datetime) -> None:
         """Of the patients of whom something was made known since this was last asked; those behind are asked later."""
-        yield from plan_is_not_the_ledger(connection, self.stage.house, now, sorted(self._touched - behind))
+        behind = _waiting_for_the_clock(connection, now)
+        faults = plan_is_not_the_ledger(connection, self.stage.house, now, sorted(self._touched - behind))
+        self._note(now, ((PLAN, fault) for fault in faults))
+        self._touched, self._plans_at = self._touched & behind, now
 
     def _new_entries(self, connection: Connection) -> Iterator[str]:
         """Whether each entry that came since follows the one before."""
@@ -132,11 +149,7 @@ class Watching:
         )
 
     def _new_events(self, connection: Connection) -> list[Told]:
-        event = PatientEvent
-        columns = (event.id, event.subject, event.kind, event.happened_on, event.value, event.reported_at)
-        rows = connection.execute(
-            select(*columns, event.corrects).where(event.id > self._heard).order_by(event.id)
-        ).all()
+        rows = connection.execute(EVENTS_SINCE, {"heard": self._heard}).all()
         if rows:
             self._heard = rows[-1].id
         return [Told(*row) for row in rows]

@@ -218,6 +218,9 @@ def _subject_of(entry: Entry) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+LAST = select(Audit.seq, Audit.hash).where(Audit.chain == bindparam("of")).order_by(Audit.seq.desc()).limit(1)
+
+
 def _close(entry: Entry, subject: str | None) -> None:
     """Written last. What can be written before its turn in the chain is: until the commit all others wait for it."""
     connection, chain = entry.connection, entry.chain
@@ -226,9 +229,7 @@ def _close(entry: Entry, subject: str | None) -> None:
         connection.execute(insert(AuditValue), entry.values)
     if connection.dialect.name == "postgresql":  # SQLite's transaction already holds the only write lock
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:chain))"), {"chain": f"epro audit {chain}"})
-    last = connection.execute(
-        select(Audit.seq, Audit.hash).where(Audit.chain == chain).order_by(Audit.seq.desc()).limit(1)
-    ).one_or_none()
+    last = connection.execute(LAST, {"of": chain}).one_or_none()
     row = {
         "chain": chain,
         "seq": last.seq + 1 if last else 1,

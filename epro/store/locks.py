@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, bindparam, func, select, text
 
 from epro.refusals import N_, Refusal, Wrong
 from epro.store.models import AdverseEvent, Answer, Assessment, Base, CovariateValue, DataLock, Form, PatientEvent
@@ -50,10 +50,17 @@ class LockedData(Refusal):
         self.tried = tried
 
 
+LAST = (
+    select(DataLock.cut_on, DataLock.locked)
+    .where(DataLock.site == bindparam("of"))
+    .order_by(DataLock.id.desc())
+    .limit(1)
+)
+
+
 def locked_on(connection: Connection, site: str) -> date | None:
     """The day up to which a site's data are locked; None = they are open."""
-    last = select(func.max(DataLock.id)).where(DataLock.site == site).scalar_subquery()
-    row = connection.execute(select(DataLock.cut_on, DataLock.locked).where(DataLock.id == last)).one_or_none()
+    row = connection.execute(LAST, {"of": site}).one_or_none()
     return row.cut_on if row and row.locked else None
 
 

@@ -2,7 +2,7 @@
 
 SQLite takes one writer at a time, and a driver that waits for its turn stops every other request of its process. So
 those of one process queue here, and only the first of them asks the database, again and again and asleep in between.
-Whoever comes right after another of its own process first leaves the other processes time to ask.
+Whoever comes from the queue, right after another of its own process, first leaves the other processes time to ask.
 """
 
 from __future__ import annotations
@@ -27,19 +27,18 @@ class Turns:
 
     def __init__(self) -> None:
         self._one = Lock()
-        self._left_at = float("-inf")
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Raises SQLAlchemy's TimeoutError when those before take too long."""
-        if not self._one.acquire(timeout=QUEUES_SECONDS):
+        at_once = self._one.acquire(blocking=False)
+        if not at_once and not self._one.acquire(timeout=QUEUES_SECONDS):
             raise WaitedTooLong("too many wait to write")
         try:
-            if monotonic() - self._left_at < LEAVES_SECONDS:
+            if not at_once:
                 sleep(LEAVES_SECONDS)
             yield
         finally:
-            self._left_at = monotonic()
             self._one.release()
 
 

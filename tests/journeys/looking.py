@@ -73,7 +73,7 @@ def look(
     page.goto(f"{running.address}{link}")
     keep("closed", whole=True)
     (other,) = running.tick(running.first_text_is_due_at(running.enrol(f"GBG-{n:03d}")))
-    page.goto(f"{running.address}{other}/not-me")
+    page.goto(f"{running.address}{other}/not-me?language={language}")
     page.locator("main button").last.click()
     keep("denied", whole=True)
     context.close()

@@ -70,6 +70,7 @@ def _desk(browser: Browser, address: str, password: str) -> None:
     page.fill("input[name=email]", DEMO_EMAIL)
     page.fill("input[name=password]", password)
     page.locator("main form button").first.click()
+    page.wait_for_url(lambda url: "/login" not in url)
     page.screenshot(path=PICTURES / "desk.png")
 
 
