@@ -113,13 +113,13 @@ def follow_each(
     columns = tuple(name for name in attempts[0] if name not in {"id", "message"}) if attempts else ()
     statement, fixed = _one_by_itself(arrow, columns)
     driver: Any = connection.connection.driver_connection
+    sent = []
     with driver.pipeline() as pipeline:
-        sent = []
         for row in attempts:
             values = {**fixed, **told, **named("noted", row), "event_attempt": row["id"], "id": row["message"]}
             sent.append(driver.execute(statement, values, prepare=True))
             pipeline.sync()  # its transaction ends here
-        return [moved[0] for cursor in sent for moved in cursor]
+    return [moved[0] for cursor in sent for moved in cursor]
 
 
 @cache
@@ -128,7 +128,7 @@ def _one_by_itself(arrow: Arrow, noted: tuple[str, ...]) -> tuple[str, dict[str,
     moving = _moving(arrow, (), is_held=False, is_named=True, is_one=True)
     without_the_disk = func.set_config("synchronous_commit", "off", true())  # this one time
     statement = _moving_and_telling(moving, noted).returning(without_the_disk)
-    compiled = statement.compile(dialect=psycopg())
+    compiled = statement.compile(dialect=psycopg())  # type: ignore[no-untyped-call]
     return str(compiled), {name: value for name, value in compiled.params.items() if value is not None}
 
 
