@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from scheduler.attempts import open_attempts
-from scheduler.following import Arrow, add, follow, follow_with_columns
+from scheduler.following import Arrow, add, follow, follow_each, follow_with_columns
 
 PLANNED, CLAIMED, CANCELLED, SUPERSEDED = "planned", "claimed", "cancelled", "superseded"
 EXPIRED, NOT_SENDABLE, WITHHELD, REFUSED = "expired", "not_sendable", "withheld", "refused"
@@ -36,6 +36,7 @@ STATES = PUT_ASIDE | {
 Row = Mapping[str, Any]  # column values of one message
 SETTLED: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 NEVER_LEFT: dict[str, Any] = {**SETTLED, "left_at": None, "left_on": None}
+TO_ACCEPTED = Arrow("accepted", PUT_ASIDE | {PLANNED, CLAIMED, UNKNOWN, GIVEN_UP}, ACCEPTED)
 
 
 def plan_new(connection: Connection, rows: Sequence[Row], at: datetime) -> None:
@@ -152,11 +153,14 @@ def accept(
     attempt: int,
     detail: str,
     noted: Row | None = None,
-    at_leisure: bool = False,
 ) -> list[int]:
     """→ accepted: the carrier has it. A receipt or a look at its list may say so of a text believed unsent."""
-    arrow = Arrow("accepted", PUT_ASIDE | {PLANNED, CLAIMED, UNKNOWN, GIVEN_UP}, ACCEPTED)
-    return follow(connection, arrow, ids, at, attempt=attempt, detail=detail, noted=noted, at_leisure=at_leisure)
+    return follow(connection, TO_ACCEPTED, ids, at, attempt=attempt, detail=detail, noted=noted)
+
+
+def accept_each(connection: Connection, attempts: Sequence[Row], at: datetime, *, detail: str) -> list[int]:
+    """→ accepted, on PostgreSQL: each by itself, without waiting for the disk; as in `following.follow_each`."""
+    return follow_each(connection, TO_ACCEPTED, attempts, at, detail=detail)
 
 
 def deliver(connection: Connection, ids: Sequence[int], at: datetime, *, attempt: int) -> list[int]:

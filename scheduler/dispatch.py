@@ -2,7 +2,8 @@
 
 The order is the point. 1. Judge and claim in one transaction, and commit: the intent before the act. 2. The writer
 looks at the facts once more and writes the letters, in a transaction of its own. 3. Before each hand-over the row is
-read again: still ours? 4. Hand over, with no transaction open. 5. Record what is known; what is not stays unknown for
+read again, with those of the letters that are handed over with it: still ours? 4. Hand over, with no transaction open,
+as many at once as there are hands. 5. Record what is known; what is not stays unknown for
 `reconcile`.
 
 The claim is on the disk before anything leaves. That a text was accepted need not be: if the database crashes in the
@@ -17,26 +18,27 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Lock
+from itertools import islice
 
 from sqlalchemy import Connection, Engine, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from scheduler import arrows
 from scheduler.claiming import Claims, claim_due
+from scheduler.handing import Handed, Pair, hands_for
 from scheduler.instants import utc
 from scheduler.outcomes import speaks_of_the_carrier, wait_before
-from scheduler.pacing import at_once
 from scheduler.ports import EMAIL, Accepted, Carrier, Claimed, Letter, Outcome, Refused, Unknown, Withheld, Writer
-from scheduler.settling import settle, settle_accepted, settle_unsent, settle_withheld
+from scheduler.settling import settle, settle_accepted, settle_accepted_each, settle_unsent, settle_withheld
 from scheduler.tables import message
 
 BATCH = 50
-STILL_OURS = select(message.c.state, message.c.latest_attempt).where(message.c.id == bindparam("this"))
-Pair = tuple[Claimed, Letter | Withheld]
+REPLY = "reply"  # by which it is known that a text was accepted
+HELD = select(message.c.id, message.c.latest_attempt).where(
+    message.c.id.in_(bindparam("these", expanding=True)), message.c.state == arrows.CLAIMED
+)
 
 
 @dataclass
@@ -63,13 +65,13 @@ def tick(
     limit: int = BATCH,
     owner: str | None = None,
     stopping: Callable[[], bool] = lambda: False,
-    pace: Callable[[], None] = at_once,
+    pace: Callable[[], None] | None = None,
     hands: int = 1,
 ) -> Tick:
     """Send what is due, at most `limit` texts. `stopping` is asked before each hand-over; what is left is put back.
 
     pace: called before each hand-over, returns when it may be made. hands: how many are handed over at once, where
-    the database takes many writers and writer and carrier may be called from several threads.
+    the carrier may be called from several threads.
 
     Whatever is raised on the way (a database that is away, a carrier with a fault) has been made safe before: a text
     that may have left is unknown, the others are put back, and where even that fails the lease runs out.
@@ -97,97 +99,96 @@ def _claim(engine: Engine, now: datetime, owner: str, limit: int) -> Claims:
 
 @dataclass
 class _Round:
-    """One batch on its way out: `left` is claimed, written, and not yet taken by a hand."""
+    """One batch on its way out. left: claimed, written, and not yet given to a hand. kept: to go another time."""
 
     engine: Engine
     now: datetime
     writer: Writer
     carrier: Carrier
     stopping: Callable[[], bool]
-    pace: Callable[[], None]
+    pace: Callable[[], None] | None
     done: Tick
-    left: deque[tuple[Claimed, Letter]] = field(default_factory=deque)
-    lock: Lock = field(default_factory=Lock)
-    over: bool = False
-    silent: set[str] = field(default_factory=set)  # channels in which there is no sense in going on
-    statements: Engine = field(init=False)
+    left: deque[Pair] = field(default_factory=deque)
+    kept: list[Pair] = field(default_factory=list)
+    raised: BaseException | None = None
 
-    def __post_init__(self) -> None:
-        self.statements = _statements(self.engine)
+    def send(self, n: int) -> None:
+        """With `n` hands: look, hand over, record; until none is left or there is no sense in going on."""
+        with _statements(self.engine).connect() as connection, hands_for(self.carrier, n) as hands:
+            try:
+                while most := self._may_go(hands.free):
+                    hands.give(self._still_ours(connection, most))
+                    self._record(connection, hands.take(wait=not hands.free))
+            finally:
+                while hands.busy:
+                    self._record(connection, hands.take(wait=True))
+        if self.raised is not None:
+            raise self.raised
 
-    def work(self) -> None:
-        """One hand: take a letter, hand it over, record; until none is left or there is no sense in going on."""
-        with self.statements.connect() as connection:
-            while (pair := self._take()) is not None:
-                try:
-                    outcome = self._hand_over(connection, *pair)
-                except BaseException:
-                    self.over = True
-                    raise
-                with self.lock:
-                    _count(self.done, outcome)
-                    if outcome is not None and speaks_of_the_carrier(outcome):
-                        self.silent.add(pair[0].channel)
-
-    def _take(self) -> tuple[Claimed, Letter] | None:
-        with self.lock:
-            pair = next((pair for pair in self.left if pair[0].channel not in self.silent), None)
-            if pair is None or self.over:
-                return None
+    def _may_go(self, free: int) -> int:
+        """How many of those that are left may be handed over now: one alone where there is a pace to wait for."""
+        if not self.left or self.raised is not None:
+            return 0
+        if self.pace is not None:
             self.pace()
-            if self.stopping() or self.over:
-                return None
-            self.left.remove(pair)
-            return pair
+        return 0 if self.stopping() else min(len(self.left), free if self.pace is None else 1)
 
-    def _hand_over(self, connection: Connection, claimed: Claimed, letter: Letter) -> Outcome | None:
-        """Still ours? Then hand over and record. None when it was stopped or taken meanwhile."""
+    def _still_ours(self, connection: Connection, most: int) -> list[Pair]:
+        """The next of those that are left; without those that were stopped or taken from us meanwhile."""
+        these = list(islice(self.left, most))
         with connection.begin():
-            row = connection.execute(STILL_OURS, {"this": claimed.id}).one()
-        if tuple(row) != (arrows.CLAIMED, claimed.attempt):
-            with self.engine.begin() as writing:
-                _let_go(writing, claimed, self.now)
-            return None
-        try:
-            outcome = self.carrier.send(letter, claimed.token)
-        except BaseException:
-            self._record(connection, claimed, Unknown())
-            raise
-        self._record(connection, claimed, outcome)
-        return outcome
+            rows = {tuple(row) for row in connection.execute(HELD, {"these": [claimed.id for claimed, _ in these]})}
+        ours = [pair for pair in these if (pair[0].id, pair[0].attempt) in rows]
+        for claimed, _ in these:
+            if (claimed.id, claimed.attempt) not in rows:
+                with self.engine.begin() as writing:
+                    _let_go(writing, claimed, self.now)
+                self.done.withheld += 1
+        for _ in these:
+            self.left.popleft()
+        return ours
 
-    def _record(self, connection: Connection, claimed: Claimed, outcome: Outcome) -> None:
+    def _record(self, connection: Connection, handed: Sequence[Handed]) -> None:
+        """Each by itself; that a mail was accepted is on the disk before the next leaves by the same hand."""
+        can_be_asked = []
+        for claimed, outcome, raised in handed:
+            self.raised = self.raised or raised
+            _count(self.done, outcome)
+            if speaks_of_the_carrier(outcome):
+                self._keep(claimed.channel)
+            if isinstance(outcome, Accepted) and claimed.channel != EMAIL:
+                can_be_asked.append((claimed, outcome.ref))
+            else:
+                with self.engine.begin() as writing:
+                    self._settle(writing, claimed, outcome)
+        if can_be_asked:
+            settle_accepted_each(connection, can_be_asked, self.now, detail=REPLY)
+
+    def _settle(self, writing: Connection, claimed: Claimed, outcome: Outcome) -> None:
         if isinstance(outcome, Accepted):
-            ref, can_be_asked = outcome.ref, claimed.channel != EMAIL
-            with connection.begin():
-                settle_accepted(connection, claimed, self.now, ref=ref, detail="reply", at_leisure=can_be_asked)
+            settle_accepted(writing, claimed, self.now, ref=outcome.ref, detail=REPLY)
         else:
-            with self.engine.begin() as writing:
-                settle(writing, self.writer, claimed, outcome, self.now)
+            settle(writing, self.writer, claimed, outcome, self.now)
+
+    def _keep(self, channel: str) -> None:
+        """There is no sense in going on in this channel."""
+        self.kept += [pair for pair in self.left if pair[0].channel == channel]
+        self.left = deque(pair for pair in self.left if pair[0].channel != channel)
 
 
 def _send(round: _Round, claimed: Sequence[Claimed], hands: int) -> None:
     held: Sequence[Claimed] = claimed
     try:
-        pairs: list[Pair] = list(zip(claimed, round.writer.write(claimed, round.now), strict=True))
+        pairs = list(zip(claimed, round.writer.write(claimed, round.now), strict=True))
         withheld = [(one, why) for one, why in pairs if isinstance(why, Withheld)]
         round.done.withheld += _withhold(round.engine, withheld, round.now)
         round.left.extend((one, letter) for one, letter in pairs if isinstance(letter, Letter))
         held = ()
-        _with_hands(round.work, min(hands, len(round.left)))
+        round.send(max(1, min(hands, len(round.left))))
     finally:
-        held = held or [one for one, _ in round.left]
+        held = held or [one for one, _ in (*round.left, *round.kept)]
         round.done.put_back += len(held)
         _put_back(round.engine, held, round.now)
-
-
-def _with_hands(work: Callable[[], None], hands: int) -> None:
-    if hands <= 1:
-        work()
-        return
-    with ThreadPoolExecutor(hands) as pool:
-        for future in [pool.submit(work) for _ in range(hands)]:
-            future.result()
 
 
 def _let_go(connection: Connection, claimed: Claimed, now: datetime) -> None:
@@ -217,10 +218,8 @@ def _put_back(engine: Engine, held: Sequence[Claimed], now: datetime) -> None:
                 settle_unsent(connection, claimed, now, next_try_at=again_at, detail="put back")
 
 
-def _count(done: Tick, outcome: Outcome | None) -> None:
+def _count(done: Tick, outcome: Outcome) -> None:
     match outcome:
-        case None:
-            done.withheld += 1
         case Accepted():
             done.accepted += 1
         case Unknown():

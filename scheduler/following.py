@@ -28,6 +28,7 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from scheduler.attempts import note, noting
@@ -75,14 +76,12 @@ def follow(
     code: int | None = None,
     detail: str | None = None,
     noted: Row | None = None,
-    at_leisure: bool = False,
     **columns: Any,
 ) -> list[int]:
     """Move the messages that stand in the arrow's sources; returns which did.
 
     held_by: moves only those whose latest attempt this is. attempt: the one to name in the event, whichever it is; it
-    no longer holds its message. noted: what is noted on that attempt, whether a message moves or not. at_leisure: this
-    may be lost, whole, if the database crashes before long, and its commit does not wait for the disk (PostgreSQL).
+    no longer holds its message. noted: what is noted on that attempt, whether a message moves or not.
     """
     if not ids:
         return []
@@ -91,9 +90,7 @@ def follow(
     moving = _moving(arrow, tuple(columns), held_by is not None, attempt is not None)
     if connection.dialect.name == "postgresql":
         with_notes = {**values, **named("noted", {"id": attempt, **(noted or {})})}
-        return list(
-            connection.execute(_moving_and_telling(moving, tuple(noted or ()), at_leisure), with_notes).scalars()
-        )
+        return list(connection.execute(_moving_and_telling(moving, tuple(noted or ())), with_notes).scalars())
     if noted and attempt:
         note(connection, attempt, **noted)
     moved = list(connection.execute(moving, values).scalars())
@@ -101,11 +98,48 @@ def follow(
     return moved
 
 
+def follow_each(
+    connection: Connection, arrow: Arrow, attempts: Sequence[Row], at: datetime, *, detail: str
+) -> list[int]:
+    """The same for one message of each of these attempts, on PostgreSQL alone: each in a transaction by itself.
+
+    All are on their way before the first reply is read, and by the driver itself: what SQLAlchemy does for a
+    statement costs more than the database's work on it. No commit waits for the disk: what it wrote may be lost, whole,
+    if the database crashes before long.
+
+    connection: of an engine in autocommit. Each row: message, id (of the attempt), and what is noted on the attempt.
+    """
+    told = named("event", {"at": at, "kind": arrow.kind, "code": None, "detail": detail})
+    columns = tuple(name for name in attempts[0] if name not in {"id", "message"}) if attempts else ()
+    statement, fixed = _one_by_itself(arrow, columns)
+    driver: Any = connection.connection.driver_connection
+    sent = []
+    with driver.pipeline() as pipeline:
+        for row in attempts:
+            values = {**fixed, **told, **named("noted", row), "event_attempt": row["id"], "id": row["message"]}
+            sent.append(driver.execute(statement, values, prepare=True))
+            pipeline.sync()  # its transaction ends here
+    return [moved[0] for cursor in sent for moved in cursor]
+
+
 @cache
-def _moving(arrow: Arrow, columns: tuple[str, ...], is_held: bool, is_named: bool) -> ReturningUpdate[int]:
+def _one_by_itself(arrow: Arrow, noted: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
+    """The statement of `follow_each` in the driver's words, and the values that never differ."""
+    moving = _moving(arrow, (), is_held=False, is_named=True, is_one=True)
+    without_the_disk = func.set_config("synchronous_commit", "off", true())  # this one time
+    statement = _moving_and_telling(moving, noted).returning(without_the_disk)
+    compiled = statement.compile(dialect=psycopg())  # type: ignore[no-untyped-call]
+    return str(compiled), {name: value for name, value in compiled.params.items() if value is not None}
+
+
+@cache
+def _moving(
+    arrow: Arrow, columns: tuple[str, ...], is_held: bool, is_named: bool, is_one: bool = False
+) -> ReturningUpdate[int]:
     """The update of `follow`, made once for each arrow: making it anew costs as much as carrying it out."""
     this = bindparam("event_attempt", type_=attempt.c.id.type)
-    where = [message.c.id.in_(bindparam("ids", expanding=True)), _in_a_source(arrow)]
+    these = message.c.id == bindparam("id") if is_one else message.c.id.in_(bindparam("ids", expanding=True))
+    where = [these, _in_a_source(arrow)]
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
     if is_held:
         where.append(message.c.latest_attempt == this)
@@ -115,15 +149,12 @@ def _moving(arrow: Arrow, columns: tuple[str, ...], is_held: bool, is_named: boo
 
 
 @cache
-def _moving_and_telling(
-    moving: ReturningUpdate[int], noted: tuple[str, ...], at_leisure: bool
-) -> ReturningInsert[tuple[Any, ...]]:
+def _moving_and_telling(moving: ReturningUpdate[int], noted: tuple[str, ...]) -> ReturningInsert[tuple[Any, ...]]:
     """The update, its events and the notes as one statement: one way to the database and back."""
     telling = _telling(select(moving.cte("moved").c.id))
     if noted:
         telling = telling.add_cte(noting(noted).cte("noted"))
-    without_the_disk = [func.set_config("synchronous_commit", "off", true())] if at_leisure else []  # this one time
-    return telling.returning(message_event.c.message, *without_the_disk)
+    return telling.returning(message_event.c.message)
 
 
 def follow_with_columns(connection: Connection, arrow: Arrow, rows: Sequence[Row], at: datetime) -> None:

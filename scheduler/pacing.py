@@ -23,7 +23,3 @@ class Pace:
         if at < self._next_at:
             self.wait(self._next_at - at)
         self._next_at = max(at, self._next_at) + 1 / self.per_second
-
-
-def at_once() -> None:
-    """No pace: for carriers that need none."""

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from scheduler.chores import Chore
 from scheduler.dispatch import BATCH, tick
 from scheduler.elapsed import Watch, seconds_since_boot
-from scheduler.pacing import Pace, at_once
+from scheduler.pacing import Pace
 from scheduler.ports import Carrier, Writer
 from scheduler.reconciling import reconcile
 from scheduler.tables import heartbeat
@@ -71,7 +71,7 @@ class Pulse:
                 self.carrier,
                 limit=batch,
                 stopping=self.stopping.is_set,
-                pace=self.pace or at_once,
+                pace=self.pace,
                 hands=self.hands,
             )
             if done.stopped is not None:

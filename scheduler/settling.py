@@ -6,6 +6,7 @@ asks the carrier when that runs out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, update
@@ -32,25 +33,35 @@ def settle(connection: Connection, writer: Writer, claimed: Claimed, outcome: Re
         keep_open(connection, claimed, now, ask_at=now + ASK_AFTER, code=outcome.code)
 
 
-def settle_accepted(
-    connection: Connection,
-    claimed: Claimed,
-    now: datetime,
-    *,
-    ref: str | None,
-    detail: str,
-    at_leisure: bool = False,
-) -> None:
-    """Record that the carrier has the text.
-
-    at_leisure: as in `following.follow`.
-    """
-    noted = {"outcome": "accepted", "carrier_ref": ref}
-    moved = arrows.accept(
-        connection, [claimed.id], now, attempt=claimed.attempt, detail=detail, noted=noted, at_leisure=at_leisure
-    )
+def settle_accepted(connection: Connection, claimed: Claimed, now: datetime, *, ref: str | None, detail: str) -> None:
+    """Record that the carrier has the text, in the caller's transaction."""
+    noted = {"outcome": arrows.ACCEPTED, "carrier_ref": ref}
+    moved = arrows.accept(connection, [claimed.id], now, attempt=claimed.attempt, detail=detail, noted=noted)
     if not moved:
         _let_go(connection, claimed)
+
+
+def settle_accepted_each(
+    connection: Connection, accepted: Sequence[tuple[Claimed, str | None]], now: datetime, *, detail: str
+) -> None:
+    """The same for many with the carrier's references, each in a transaction by itself.
+
+    connection: in no transaction; on PostgreSQL in autocommit, and nothing waits for the disk.
+    """
+    if connection.dialect.name != "postgresql":
+        for claimed, ref in accepted:
+            with connection.begin():
+                settle_accepted(connection, claimed, now, ref=ref, detail=detail)
+        return
+    attempts = [
+        {"id": claimed.attempt, "message": claimed.id, "outcome": arrows.ACCEPTED, "carrier_ref": ref}
+        for claimed, ref in accepted
+    ]
+    moved = set(arrows.accept_each(connection, attempts, now, detail=detail))
+    for claimed, _ in accepted:
+        if claimed.id not in moved:
+            with connection.begin():
+                _let_go(connection, claimed)
 
 
 def settle_unsent(

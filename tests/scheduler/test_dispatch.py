@@ -401,6 +401,20 @@ def test_many_hands_send_each_text_once(patients: Patients) -> None:
     assert len(set(wire.took)) == len(wire.took) == 60
 
 
+def test_each_acceptance_is_committed_by_itself_however_many_hands_are_at_work(patients: Patients) -> None:
+    for n in range(20):
+        patients.anchors[f"P{n}"] = {"randomisation": RANDOMISED}
+    patients.replan(EARLY)
+    if patients.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite takes one writer at a time")
+
+    scheduler.tick(patients.engine, DUE, Pen(patients), Wire(), hands=8)
+
+    transactions = text("SELECT count(DISTINCT xmin::text) FROM message_event WHERE kind = 'accepted'")
+    with patients.engine.begin() as connection:
+        assert connection.execute(transactions).scalar() == 20
+
+
 def test_a_fault_in_one_hand_stops_the_others_and_loses_no_text(patients: Patients) -> None:
     for n in range(40):
         patients.anchors[f"P{n}"] = {"randomisation": RANDOMISED}

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 
 import scheduler
 from scheduler.carriers.twilio import Twilio
-from scheduler.pacing import Pace, at_once
+from scheduler.pacing import Pace
 from scheduler.ports import Claimed, Letter, Outcome, Trace, Withheld, link_hash
 from scheduler.pulse import Pulse
 from tests.scheduler.house import DUE, Patients, Pen, open_engine
@@ -99,7 +99,7 @@ def live(url: str, carrier_url: str, now: datetime, fate: Fate, per_second: floa
             fate.passes("record")
         return False
 
-    pace = Pace(per_second) if per_second else at_once
+    pace = Pace(per_second) if per_second else None
     scheduler.reconcile(engine, now, pen, carrier, limit=2000)
     while scheduler.tick(engine, now, pen, carrier, stopping=recorded, pace=pace).claimed:
         recorded()
