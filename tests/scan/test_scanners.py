@@ -21,7 +21,7 @@ from tests.scan.scanners import ATTACKS, LOOKS, Target, installed, sqlmap, wapit
 from tests.scan.standing import begun, cookie_of, planted, service, signed_in
 
 ROLES = {role for roles in ROLES_WITH.values() for role in roles}
-SUBJECT = "UME-001"
+SUBJECT, ANOTHER = "UME-001", "UME-002"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 needs = {
     scanner: pytest.mark.skipif(not installed(scanner), reason=f"{scanner} is not installed: apt-get install {scanner}")
@@ -38,10 +38,10 @@ class Somebody:
     name: str
     starts: tuple[str, ...]
 
-    def session(self, here: Place) -> requests.Session:
+    def session(self, here: Place, subject: str = SUBJECT) -> requests.Session:
         if self.name == "stranger":
             return requests.Session()
-        return begun(here, SUBJECT) if self.name == "patient" else signed_in(here, self.name)
+        return begun(here, subject) if self.name == "patient" else signed_in(here, self.name)
 
 
 REACH_MOST = ("investigator", "administrator", "trial_office", "analyst", "monitor", "nurse")
@@ -105,7 +105,8 @@ class Scanned:
     def refuses(self, suspected: str, somebody: Somebody) -> bool:
         """Whether the request that wapiti suspects is turned away without the token of its page: tried by hand."""
         path = suspected.removeprefix(SUSPECTED).partition(":")[0]
-        answered = somebody.session(self.here).post(self.here.address + path, allow_redirects=False, timeout=60)
+        session = somebody.session(self.here, ANOTHER)
+        answered = session.post(self.here.address + path, allow_redirects=False, timeout=60)
         no_more_is_told = somebody.starts != DESK and answered.status_code == 404  # than that nothing is open
         return answered.status_code == 400 or no_more_is_told
 
