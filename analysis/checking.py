@@ -54,8 +54,8 @@ def _strangers(subjects: pd.DataFrame, forms: pd.DataFrame, answers: pd.DataFram
     unknown = ~forms["subject"].isin(subjects["subject"])
     if unknown.any():
         yield Fault("forms.csv", rows_where(unknown), "subject", "no such subject", "Add it to subjects.csv.")
-    asked = pd.MultiIndex.from_frame(forms[FORM_KEY].astype(object))
-    loose = pd.Series(~pd.MultiIndex.from_frame(answers[FORM_KEY].astype(object)).isin(asked), index=answers.index)
+    asked = forms[FORM_KEY].drop_duplicates().assign(asked=True)
+    loose = answers[FORM_KEY].merge(asked, on=FORM_KEY, how="left")["asked"].isna()
     if loose.any():
         cure = "Add the form (subject, visit, instrument) to forms.csv."
         yield Fault("answers.csv", rows_where(loose), None, "these answers belong to no form", cure)

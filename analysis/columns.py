@@ -1,12 +1,14 @@
 """How is a column of a trial's tables declared, read, checked and written?"""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 Kind = Literal["text", "date", "instant", "whole", "number", "flag"]
 
@@ -90,20 +92,24 @@ def typed(raw: pd.DataFrame, columns: Iterable[Column], file: str) -> tuple[pd.D
         if column.name not in raw.columns:
             table[column.name] = pd.Series([None] * len(raw), index=raw.index, dtype=DTYPES[column.kind])
             continue
-        text = raw[column.name].astype("string")
+        place, distinct = distinct_of(raw[column.name])  # each text is read once, however many rows have it
+        text = distinct.astype("string")
         text = text.mask(text == "")
         values = _parsed(text, column.kind)
-        wrong = text.notna() & values.isna()
-        if wrong.any():
-            fault = Fault(file, rows_where(wrong), column.name, f"this is no {_noun(column.kind)}", RIGHT[column.kind])
-            faults.append(fault)
-        if column.filled and (empty := text.isna()).any():
-            faults.append(Fault(file, rows_where(empty), column.name, "this may not be empty", "Fill it in."))
-        if column.words and (strange := text.notna() & ~text.isin(column.words)).any():
-            cure = f"Write one of {', '.join(column.words)}."
-            faults.append(Fault(file, rows_where(strange), column.name, "this is none of the words known here", cure))
-        table[column.name] = values
+        faults += _cell_faults(text, values, place, column, file)
+        table[column.name] = spread(values, place, raw.index)
     return pd.DataFrame(table), faults
+
+
+def distinct_of(column: "pd.Series[Any]") -> tuple[NDArray[np.intp], "pd.Series[Any]"]:
+    """Which of its distinct cells stands in each row of a column, and these cells."""
+    place, distinct = pd.factorize(column, use_na_sentinel=False)
+    return place, pd.Series(np.asarray(distinct, dtype=object), dtype=object)
+
+
+def spread(cells: "pd.Series[Any]", place: NDArray[np.intp], index: pd.Index) -> "pd.Series[Any]":
+    """The column that distinct cells make."""
+    return pd.Series(cells.array.take(place), index=index)
 
 
 def as_text(table: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
@@ -126,6 +132,23 @@ def _header_faults(raw: pd.DataFrame, columns: list[Column], file: str) -> Itera
         if name not in declared:
             cure = f"Take it out; a trial folder never holds contact data. The columns are {', '.join(declared)}."
             yield Fault(file, (), str(name), "this column is not known", cure)
+
+
+def _cell_faults(
+    text: "pd.Series[Any]", values: "pd.Series[Any]", place: NDArray[np.intp], column: Column, file: str
+) -> Iterator[Fault]:
+    """Of distinct texts, what they were read as, and the rows where they stand."""
+
+    def fault(cells: "pd.Series[bool]", what: str, cure: str) -> Iterator[Fault]:
+        if cells.any():
+            yield Fault(file, rows_where(pd.Series(cells.to_numpy(dtype=bool)[place])), column.name, what, cure)
+
+    yield from fault(text.notna() & values.isna(), f"this is no {_noun(column.kind)}", RIGHT[column.kind])
+    if column.filled:
+        yield from fault(text.isna(), "this may not be empty", "Fill it in.")
+    if column.words:
+        strange = text.notna() & ~text.isin(column.words)
+        yield from fault(strange, "this is none of the words known here", f"Write one of {', '.join(column.words)}.")
 
 
 def _parsed(text: "pd.Series[Any]", kind: Kind) -> "pd.Series[Any]":

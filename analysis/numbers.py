@@ -3,7 +3,8 @@
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 NOT_ESTIMABLE = "not estimable"
@@ -20,6 +21,19 @@ class Number:
 
 
 Cell = tuple[str | Number, ...]  # what one cell or paragraph says, in its order
+
+
+def slugs(words: Iterable[str]) -> dict[str, str]:
+    """Words from outside as parts of ids, without spaces and dots; a number tells apart what would be the same."""
+    found: dict[str, str] = {}
+    for word in words:
+        slug = plain = re.sub(r"[\s.]+", "-", word)
+        taken, n = set(found.values()), 1
+        while slug in taken:
+            n += 1
+            slug = f"{plain}-{n}"
+        found[word] = slug
+    return found
 
 
 class Numbers:

@@ -110,8 +110,8 @@ def write_r_check(trial: Trial, out: Path) -> Path:
 
 def _headline(material: Material, id: str, estimand: Estimand) -> tuple[pd.DataFrame, str]:
     """The data and the lines of one estimand; no lines where R is not asked."""
-    arms = ", ".join(f'"{arm}"' for arm in material.arms)
-    words = {"id": id, "arms": arms, "arm": material.plan.other_arms[0], "reference": material.reference}
+    arms = ", ".join(f'"{_inside(arm)}"' for arm in material.arms)
+    words = {"id": id, "arms": arms, "arm": _inside(material.others[0]), "reference": _inside(material.reference)}
     if estimand.method in OF_SURVIVAL:
         data = _survival(material, material.randomised, material.times(estimand))
         return data, OF_SURVIVAL[estimand.method].format(**words, month=estimand.month)
@@ -141,8 +141,13 @@ def _repeated(material: Material, estimand: Estimand, words: dict[str, str]) -> 
     data, _ = changes(material, code)
     strata = [name for name in map(str, data) if name.startswith("stratum_") and data[name].nunique() > 1]
     formula = " + ".join(["chg ~ base * visit", "arm * visit", *strata])
-    visits = ", ".join(f'"{visit}"' for visit in data["visit"].cat.categories)
-    return data, MMRM.format(**words, formula=formula, visits=visits, visit=estimand.visit, scale=code)
+    visits = ", ".join(f'"{_inside(visit)}"' for visit in data["visit"].cat.categories)
+    return data, MMRM.format(**words, formula=formula, visits=visits, visit=_inside(estimand.visit or ""), scale=code)
+
+
+def _inside(text: str) -> str:
+    """A text as it stands between the quotes of an R string, whose escapes are JSON's."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _competing(material: Material, who: pd.DataFrame, times: pd.DataFrame) -> pd.DataFrame:

@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 from statsmodels.tools.sm_exceptions import PerfectSeparationError, PerfectSeparationWarning
 from statsmodels.tools.tools import add_constant
 
+from analysis.intervals import ratios
 from analysis.results import Account, CannotEstimate, Result
 
-CONFIDENCE = 0.95
 LARGEST_SE = 50.0  # of a log odds: beyond it the likelihood has no maximum
 
 
@@ -64,9 +63,8 @@ def _terms(x: pd.DataFrame, y: "pd.Series[float]") -> pd.DataFrame:
             fitted: Any = GLM(y, add_constant(x), family=Binomial()).fit()
     except (PerfectSeparationError, PerfectSeparationWarning):
         raise CannotEstimate("a covariate tells those with the event from those without") from None
-    coef, se = fitted.params[list(x)], fitted.bse[list(x)]
-    if not np.isfinite(se).all() or (se * x.std() > LARGEST_SE).any():
+    names = [str(name) for name in x]
+    coef, se = fitted.params[list(x)].to_numpy(), fitted.bse[list(x)].to_numpy()
+    if not np.isfinite(se).all() or (se * x.std().to_numpy() > LARGEST_SE).any():
         raise CannotEstimate("the likelihood has no maximum: a covariate tells those with the event from those without")
-    half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * se
-    ratios = {"odds_ratio": np.exp(coef), "lower": np.exp(coef - half), "upper": np.exp(coef + half)}
-    return pd.DataFrame({"coef": coef, "se": se, **ratios, "z": coef / se, "p": 2 * stats.norm.sf(np.abs(coef / se))})
+    return ratios(coef, se, names, "odds_ratio")

@@ -42,6 +42,16 @@ class Table:
     rows: tuple[Row, ...]
     note: str = ""
 
+    @property
+    def words(self) -> list[int]:
+        """Columns that hold words in every row, by their place in the head."""
+        columns = zip(*(row.cells for row in self.rows), strict=False)
+        return [at for at, cells in enumerate(columns, 1) if all(_is_words(cell) for cell in cells)]
+
+
+def _is_words(cell: Cell) -> bool:
+    return len(cell) == 1 and isinstance(cell[0], str)
+
 
 def consort(numbers: Numbers, counts: pd.DataFrame, arms: Mapping[str, str]) -> Table:
     """counts: as from `disposition.consort`. arms: code: label."""
@@ -98,7 +108,8 @@ def profile(
             cells += [(numbers.count(f"{id}.n", row["n"]),), mean]
         rows.append(Row(name, tuple(cells)))
     head = [column for label in arms.values() for column in (f"{label}: n", f"{label}: mean (95 % interval)")]
-    return Table(title, ("Visit", *head), tuple(rows))
+    note = "Student's t; of a few scores an interval may reach beyond the scale."
+    return Table(title, ("Visit", *head), tuple(rows), note)
 
 
 def survival(
@@ -189,6 +200,12 @@ def estimated(numbers: Numbers, id: str, row: Mapping[str, float], places: int) 
     show = partial(numbers.decimal, places=places)
     bounds = (row.get(name, float("nan")) for name in ("estimate", "lower", "upper"))
     return numbers.with_interval(show, id, *bounds)
+
+
+def count_of(numbers: Numbers, id: str, n: int, size: int) -> Cell:
+    """A number of patients, and its share of so many."""
+    share = numbers.percent(f"{id}.share", n / size if size else float("nan"), missing="-")
+    return (numbers.count(id, n), " (", share, ")")
 
 
 def p_cell(numbers: Numbers, id: str, row: Mapping[str, float], tested: bool) -> Cell:

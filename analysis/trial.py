@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 import questionnaires
 from analysis.checking import FORM_KEY, disagreements, faults_of_plan, strangers
-from analysis.columns import BadTrial, Fault, as_text, typed
+from analysis.columns import BadTrial, Fault, as_text, distinct_of, spread, typed
 from analysis.declared import ANSWER_STATES, FORM_STATES, INSTRUMENTS, OPTIONAL, PLAN, TABLES, columns_of
 from analysis.manifest import MANIFEST, altered, digest_of_all, read_manifest, write_manifest
 from analysis.oddities import Oddity, oddities
@@ -149,26 +149,14 @@ def write_trial(
     tomllib. instruments: the files of the definitions used. Raises BadTrial as `read_trial` does.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST).unlink(missing_ok=True)
-    shutil.rmtree(folder / INSTRUMENTS, ignore_errors=True)
-    for name in TABLES:
-        for kind in KINDS:
-            (folder / f"{name}{kind}").unlink(missing_ok=True)
+    _clear(folder)
     plan = plan if isinstance(plan, TrialPlan) else _valid_plan(plan)
     (folder / PLAN).write_text(as_toml(plan), encoding="utf-8")
-    (folder / INSTRUMENTS).mkdir()
     for file in instruments:
         shutil.copyfile(file, folder / INSTRUMENTS / file.name)
     given: dict[str, pd.DataFrame | None] = {"subjects": subjects, "forms": forms, "answers": answers}
     given |= {"covariates": covariates, "adverse_events": adverse_events}
-    rows = {}
-    for name, table in given.items():
-        if table is not None:
-            text = as_text(table, columns_of(name, plan)).sort_values(_order(name), ignore_index=True, kind="stable")
-            safe = _in_texts(inert, text, name, plan)
-            with open(folder / f"{name}.csv", "w", encoding="utf-8", newline="") as written:
-                rows[f"{name}.csv"] = write_csv(written, safe.columns, safe.itertuples(index=False))
+    rows = {f"{name}.csv": _write(folder, name, table, plan) for name, table in given.items() if table is not None}
     write_manifest(
         folder,
         trial=plan.trial.code,
@@ -178,6 +166,24 @@ def write_trial(
         rows=rows,
     )
     return read_trial(folder)
+
+
+def _clear(folder: Path) -> None:
+    """An empty place for a trial; files that are no part of one stay."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(folder / INSTRUMENTS, ignore_errors=True)
+    (folder / INSTRUMENTS).mkdir(parents=True)
+    for name in TABLES:
+        for kind in KINDS:
+            (folder / f"{name}{kind}").unlink(missing_ok=True)
+
+
+def _write(folder: Path, name: str, table: pd.DataFrame, plan: TrialPlan) -> int:
+    """A table as CSV, its rows in a fixed order; how many there are."""
+    text = as_text(table, columns_of(name, plan)).sort_values(_order(name), ignore_index=True, kind="stable")
+    safe = _in_texts(inert, text, name, plan)
+    with open(folder / f"{name}.csv", "w", encoding="utf-8", newline="") as written:
+        return write_csv(written, safe.columns, safe.itertuples(index=False))
 
 
 def _order(name: str) -> list[str]:
@@ -198,7 +204,7 @@ def _read(folder: Path, name: str, plan: TrialPlan) -> tuple[pd.DataFrame | None
     columns = columns_of(name, plan)
     try:
         if file.suffix == ".csv":
-            read = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            read = pd.read_csv(file, dtype="category", keep_default_na=False, encoding="utf-8-sig")
             raw = _in_texts(plain, read, name, plan)
         else:
             table = pd.read_parquet(file)
@@ -211,8 +217,12 @@ def _read(folder: Path, name: str, plan: TrialPlan) -> tuple[pd.DataFrame | None
 
 def _in_texts(do: Callable[[object], object], table: pd.DataFrame, name: str, plan: TrialPlan) -> pd.DataFrame:
     """A table with something done to each cell of its columns of text; numbers and days are as they are."""
-    texts = [column.name for column in columns_of(name, plan) if column.kind == "text" and column.name in table]
-    return table.assign(**{each: table[each].map(do) for each in texts})
+    changed = {}
+    for column in columns_of(name, plan):
+        if column.kind == "text" and column.name in table:
+            place, distinct = distinct_of(table[column.name])
+            changed[column.name] = spread(distinct.map(do), place, table.index)
+    return table.assign(**changed)
 
 
 def _plan(folder: Path) -> TrialPlan:

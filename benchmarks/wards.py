@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import Connection, Table, insert, select, text, update
 
 from epro.acts import patients
+from epro.acts.calls import REASONS
 from epro.acts.enrolment import Enrolment
 from epro.acts.trial import adopt
 from epro.house import House
@@ -47,6 +48,7 @@ BASE, BASE_SITES, SITES = 200, 5, 40
 SPREAD_DAYS = 900  # of consent, before now
 DIED_EVERY = 20
 ANSWERS_A_FORM = 6
+MISSING = tuple(REASONS)
 OF_PATIENTS = [table_of(model) for model in (Patient, Allocation, PatientEvent, Contact, CodeWord, Assessment)]
 COPIED = [*OF_PATIENTS, message, table_of(Form), table_of(Answer), attempt]  # those that others point to come first
 MADE_UNIQUE = {"token", "carrier_ref"}
@@ -65,12 +67,12 @@ def trial_of_nine_visits(sites: int) -> Protocol:
     return protocol_of(parse(re.sub(r'\[visit\."M1\.5"\].*?(?=\[visit)', "", whole, flags=re.S), document.path))
 
 
-def house_of(url: str, home: Path, sites: int) -> House:
+def house_of(url: str, home: Path, sites: int, *, durable: bool = True) -> House:
     """An empty house at `NOW` under that trial."""
     settings = Settings(
         home=home, database_url=url, secret_key="not a secret", contact_keys=Fernet.generate_key().decode()
     )
-    house = replace(open_house(settings), protocol=trial_of_nine_visits(sites), clock=lambda: NOW)
+    house = replace(open_house(settings, durable=durable), protocol=trial_of_nine_visits(sites), clock=lambda: NOW)
     migrate(house.engine)
     with writing(house.engine) as connection:
         adopt(connection, house.protocol, by=OFFICE, now=NOW - timedelta(days=SPREAD_DAYS + 30))
@@ -118,21 +120,31 @@ def _enrol(house: House, n: int) -> None:
 
 
 def _send_and_answer(connection: Connection) -> None:
-    """Of every five visits four are answered; the invitations of all have left, of the rest the reminders too."""
+    """Of every five visits four are answered, of the others some say why; all invitations left, of those reminders."""
     entry = connection.execute(select(Patient.entry).limit(1)).scalar_one()
     rows = connection.execute(select(Assessment.__table__).order_by(Assessment.id)).all()
     answered = set()
     for row in rows:
-        if row.opens_at > NOW or row.id % 5 == 0 or not row.expected:
+        if row.opens_at > NOW or not row.expected:
+            continue
+        if _drawn(row.id, 5):
+            if row.closes_at <= NOW and _drawn(row.id, 3):
+                reason = MISSING[row.id % len(MISSING)]
+                connection.execute(update(Assessment).where(Assessment.id == row.id).values(reason=reason))
             continue
         at = min(NOW, datetime.combine(row.due_on, time(14), UTC))
         answered.add((row.subject, row.visit))
-        done = {"started_at": at, "completed_at": at if row.id % 20 else None}
+        done = {"started_at": at, "completed_at": None if _drawn(row.id, 20) else at, "received_at": at}
         connection.execute(update(Assessment).where(Assessment.id == row.id).values(**done))
         connection.execute(insert(Form), [_form(row.id, entry)])
         form = connection.execute(select(Form.id).where(Form.assessment == row.id)).scalar_one()
         connection.execute(insert(Answer), list(_answers(form, at, entry)))
     _send(connection, answered)
+
+
+def _drawn(id: int, of: int) -> bool:
+    """One of so many, whatever visit and site the ids follow."""
+    return id * 7919 % 1009 % of == 0
 
 
 def _send(connection: Connection, answered: set[tuple[str, str]]) -> None:
@@ -145,7 +157,7 @@ def _send(connection: Connection, answered: set[tuple[str, str]]) -> None:
             values = {"state": "superseded", "next_try_at": None}
         else:
             left.add((row.subject, row.send_on))
-            state = "undelivered" if row.id % 40 == 0 else "delivered"
+            state = "undelivered" if _drawn(row.id, 40) else "delivered"
             values = {"state": state, "next_try_at": None, "left_at": row.send_at, "left_on": row.send_on}
             token = {"message": row.id, "n": 1, "token": f"token {row.id}", "claimed_at": row.send_at}
             code = 30005 if state == "undelivered" else None

@@ -33,6 +33,8 @@ metadata = MetaData(
 )
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself for INTEGER alone
 
+NOT_UNDER_WAY = ("refused", "unknown", "given_up", "undelivered", "not_sendable", "withheld")  # a person looks
+
 message = Table(
     "message",
     metadata,
@@ -79,6 +81,13 @@ Index(
     message.c.left_at,
     postgresql_where=message.c.state == "accepted",
     sqlite_where=message.c.state == "accepted",
+)
+
+Index(
+    "ix_message_stuck",
+    message.c.state,
+    postgresql_where=message.c.state.in_(NOT_UNDER_WAY),
+    sqlite_where=message.c.state.in_(NOT_UNDER_WAY),
 )
 
 attempt = Table(

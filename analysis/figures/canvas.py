@@ -33,6 +33,7 @@ STYLE = {
     "grid.color": "#dddddd",
     "axes.axisbelow": True,
     "lines.linewidth": 1.8,
+    "text.parse_math": False,  # a label may hold two dollars
 }
 
 
@@ -92,7 +93,7 @@ def framed(rows: int) -> tuple[Canvas, Axes]:
 
 
 def months_axis(axes: Axes, months: Sequence[float]) -> None:
-    margin = (months[-1] - months[0]) * 0.015
+    margin = (months[-1] - months[0] or 1) * 0.015
     axes.set_xlim(months[0] - margin, months[-1] + margin)
     axes.set_xticks(list(months), [f"{month:g}" for month in months])
     axes.set_xlabel("Months after randomisation")

@@ -16,6 +16,7 @@ SHADES = ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#CC79A7", "#222222", "#f0
 MOST_POINTS = 400  # of one curve; with more patients its quantiles are drawn
 MOST_SWIMMERS, MOST_ROWS = 400, 1000  # with more patients every so many of them are drawn, and the caption says so
 TICK = 0.4  # half a form's mark, in lines
+LEGEND_ROW = 0.25  # inches
 Numbers = NDArray[np.float64]
 
 
@@ -114,8 +115,10 @@ def swimmer(
     order, caption = _thinned(patients.sort_values(["arm", "time"], kind="stable"), MOST_SWIMMERS, caption)
     order = order.assign(place=np.arange(len(order)))
     with style(name):
-        canvas = Canvas(figsize=(WIDTH, max(2.5, min(9.0, 1.4 + 0.034 * len(order)))))
-        axes = canvas.add_axes((0.09, 0.1, 0.88, 0.84))
+        height, rows = max(2.5, min(9.0, 1.4 + 0.034 * len(order))), 1 if len(arms) < 3 else 2
+        canvas = Canvas(figsize=(WIDTH, height))
+        above = LEGEND_ROW * rows + 0.1
+        axes = canvas.add_axes((0.09, 0.6 / height, 0.88, 1 - (0.6 + above) / height))
         for at, (arm, label) in enumerate(arms.items()):
             mine = order[order["arm"] == arm]
             at_end = mine["time"].to_numpy(float)
@@ -135,11 +138,12 @@ def swimmer(
         dead = order[order["died"]]
         axes.plot(dead["time"], dead["place"], "x", color="#000000", markersize=3.5, label="death")
         months_axis(axes, months_shown(float(order["time"].max())))
-        axes.set_ylabel("Patients, by arm and length of follow-up")
+        axes.set_ylabel("Patients")
         axes.set_yticks([])
         axes.grid(visible=False)
         axes.set_ylim(-1, len(order))
-        axes.legend(frameon=False, ncols=len(arms) + 4, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
+        columns = -(-(len(arms) + 4) // rows)
+        axes.legend(frameon=False, ncols=columns, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
         return figure(canvas, name, caption, verb)
 
 

@@ -54,7 +54,7 @@ def mean_profile(
         axes.set_yticks(range(0, 101, 20))
         axes.set_ylabel(ylabel)
         months_axis(axes, months)
-        axes.legend(frameon=False, loc="lower left", ncols=len(arms) + 1)
+        axes.legend(frameon=False, loc="lower left", ncols=3 if len(arms) < 3 else 2)
         write_below(axes, "Number of scores", rows, months)
         return figure(canvas, name, caption, verb)
 
@@ -90,11 +90,12 @@ def difference_profile(
             axes.errorbar(x, mine["estimate"], yerr=half, color=colour, marker=marker, capsize=3, lw=1.4, label=label)
         axes.set_ylabel(ylabel)
         low, high = axes.get_ylim()
-        axes.set_ylim(low - FREE * (high - low), high + FREE * (high - low))  # words stand where no interval is
+        above = FREE if len(contrasts) == 1 else FREE * (1 + len(contrasts))  # rows of the legend
+        axes.set_ylim(low - FREE * (high - low), high + above * (high - low))  # words stand where no interval is
         for height, align, words in zip((0.98, 0.03), ("top", "bottom"), directions, strict=True):
             axes.text(0.995, height, words, transform=axes.transAxes, ha="right", va=align, fontsize=9, color="#5a6472")
         months_axis(axes, list(months))
-        axes.legend(frameon=False, loc="upper left", ncols=1 + len(contrasts), bbox_to_anchor=(0, 1.0))
+        axes.legend(frameon=False, loc="upper left", ncols=2 if len(contrasts) == 1 else 1, bbox_to_anchor=(0, 1.0))
         return figure(canvas, name, caption, verb)
 
 

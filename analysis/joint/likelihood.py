@@ -7,63 +7,19 @@ each patient's mode and scaled by its curvature (Naylor and Smith 1982; Pinheiro
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.joint.reading import Counts, Data
+from analysis.joint.parameters import Baseline, Parameters
+from analysis.joint.reading import Data
 
 Numbers = NDArray[np.float64]
-Baseline = Literal["piecewise", "weibull"]
 NODES = 7  # a random effect
 MODE_STEPS, HALVINGS = 50, 12
 AT_ONCE = 2_000_000  # numbers held for one group of patients
 LOG_2PI = float(np.log(2 * np.pi))
-
-
-@dataclass(frozen=True, eq=False)
-class Parameters:
-    """theta in its parts; the covariance of b is root root', root lower triangular with its diagonal as logarithms."""
-
-    theta: Numbers
-    p: int
-    g: int
-    baseline: Baseline
-
-    @property
-    def beta(self) -> Numbers:
-        return self.theta[: self.p]
-
-    @property
-    def sigma(self) -> float:
-        return float(np.exp(self.theta[self.p]))
-
-    @property
-    def root(self) -> Numbers:
-        a, c, d = self.theta[self.p + 1 : self.p + 4]
-        return np.array([[np.exp(a), 0.0], [c, np.exp(d)]])
-
-    @property
-    def gamma(self) -> Numbers:
-        return self.theta[self.p + 4 : self.p + 4 + self.g]
-
-    @property
-    def alpha(self) -> float:
-        return float(self.theta[self.p + 4 + self.g])
-
-    @property
-    def hazard(self) -> Numbers:
-        """Of the baseline: log height of each piece; or log scale and log shape of a Weibull hazard."""
-        return self.theta[self.p + 5 + self.g :]
-
-    def log_baseline(self, time: Numbers, piece: Counts) -> tuple[Numbers, Numbers]:
-        """(...,) log hazard and (..., k) its derivatives."""
-        if self.baseline == "piecewise":
-            return self.hazard[piece], np.eye(len(self.hazard))[piece]
-        shape, log_time = np.exp(self.hazard[1]), np.log(np.maximum(time, 1e-12))
-        value = self.hazard[0] + self.hazard[1] + (shape - 1) * log_time
-        return value, np.stack([np.ones_like(log_time), 1 + shape * log_time], axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +32,14 @@ class Centre:
 
 @dataclass(frozen=True, eq=False)
 class Likelihood:
-    """Of the data under one form of baseline hazard. The score enters the hazard less its mean, `middle`."""
+    """Of the data under one form of baseline hazard. The score enters the hazard less its mean, `middle`.
+
+    nodes: of Gauss and Hermite, for each of the two random effects.
+    """
 
     data: Data
     baseline: Baseline
+    nodes: int = NODES
 
     def parameters(self, theta: Numbers) -> Parameters:
         return Parameters(theta, self.data.x.shape[1], self.data.w.shape[1], self.baseline)
@@ -116,7 +76,7 @@ class Likelihood:
 
     @cached_property
     def groups(self) -> list[slice]:
-        size = max(1, AT_ONCE // (NODES**2 * self.data.at.shape[1]))
+        size = max(1, AT_ONCE // (self.nodes**2 * self.data.at.shape[1]))
         return [slice(begin, begin + size) for begin in range(0, len(self.data.time), size)]
 
     def log_hazards(self, of: Parameters) -> tuple[Numbers, Numbers]:
@@ -212,7 +172,7 @@ class _Group:
     @cached_property
     def _nodes(self) -> tuple[Numbers, Numbers]:
         """(n, Q, 2) random effects and (n, Q) log weights."""
-        node, weight = np.polynomial.hermite.hermgauss(NODES)
+        node, weight = np.polynomial.hermite.hermgauss(self.of.nodes)
         both = np.stack(np.meshgrid(node, node, indexing="ij"), axis=-1).reshape(-1, 2)
         log_weight = np.add.outer(np.log(weight), np.log(weight)).ravel() + (both**2).sum(axis=1) + np.log(2)
         spread = self.centre.spread[self.rows]

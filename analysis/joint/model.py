@@ -10,8 +10,9 @@ import pandas as pd
 
 from analysis.intervals import ratios, tested, with_bounds
 from analysis.joint.fitting import Top, maximised
-from analysis.joint.likelihood import Baseline, Likelihood, Numbers, Parameters
-from analysis.joint.reading import Design, read
+from analysis.joint.likelihood import Likelihood, Numbers
+from analysis.joint.parameters import Baseline, Parameters
+from analysis.joint.reading import Design, Read, read
 from analysis.results import Account, BadInput, Result
 
 ASSOCIATION = "association"
@@ -129,7 +130,10 @@ def fit(
         raise BadInput(f"there is no baseline hazard {baseline}.\n  Choose one of: {', '.join(get_args(Baseline))}.")
     found = read(formula, forms, subjects, subject, month, time, event, hazard)
     likelihood = Likelihood(found.data, baseline)  # type: ignore[arg-type]
-    top = maximised(likelihood)
+    return _result(formula, month, found, likelihood, maximised(likelihood))
+
+
+def _result(formula: str, month: str, found: Read, likelihood: Likelihood, top: Top) -> JointModel:
     of = likelihood.parameters(top.theta)
     se = np.sqrt(np.diag(top.covariance))
     names = ["intercept", f"slope in {month}"]

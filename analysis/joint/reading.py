@@ -9,6 +9,7 @@ from formulaic import Formula
 from formulaic.errors import FormulaicError
 from numpy.typing import NDArray
 
+from analysis.formulas import columns_in
 from analysis.results import BadInput, CannotEstimate, require, rows_of
 
 Numbers = NDArray[np.float64]
@@ -87,7 +88,8 @@ def read(
     """Arguments as fit. Raises BadInput, and CannotEstimate when there is nothing to estimate from."""
     parsed, hazard = _parsed(formula, sides=2), _parsed(covariates, sides=1) if covariates else None
     outcome = _outcome(parsed)
-    constant = sorted((set(map(str, parsed.rhs.required_variables)) | _variables(hazard)) - {month})
+    covariates_of = columns_in(parsed.rhs, [*subjects, month]) | _variables(hazard, subjects)
+    constant = sorted(covariates_of - {month})
     require(forms, [subject, month, outcome], "forms")
     require(subjects, [subject, time, event, *constant], "subjects")
     if (twice := subjects[subject].duplicated()).any():
@@ -175,8 +177,8 @@ def _outcome(parsed: Any) -> str:
     return names[0]
 
 
-def _variables(parsed: Any) -> set[str]:
-    return set() if parsed is None else set(map(str, parsed.required_variables))
+def _variables(parsed: Any, subjects: pd.DataFrame) -> set[str]:
+    return set() if parsed is None else columns_in(parsed, list(subjects))
 
 
 def _check_times(people: pd.DataFrame, forms: pd.DataFrame, subject: str, month: str, time: str, event: str) -> None:

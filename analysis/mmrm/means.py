@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.formulas import columns_in
 from analysis.intervals import CONFIDENCE
 from analysis.mmrm.design import Design, Numbers
 from analysis.mmrm.inference import Inference
@@ -14,7 +15,7 @@ from analysis.mmrm.inference import Inference
 def grid_of(read: Design) -> pd.DataFrame:
     """Every combination of the factors' levels, with covariates at their mean."""
     few = read.rows.few
-    names = sorted(map(str, read.spec.rhs.required_variables))
+    names = sorted(columns_in(read.spec.rhs.formula, few.columns))
     factors = [name for name in names if isinstance(few[name].dtype, pd.CategoricalDtype)]
     levels = [list(few[name].cat.categories) for name in factors]
     grid = pd.DataFrame(list(product(*levels)), columns=factors)

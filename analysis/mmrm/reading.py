@@ -11,6 +11,7 @@ from formulaic import Formula
 from formulaic.errors import FormulaicError
 from numpy.typing import NDArray
 
+from analysis.formulas import columns_in
 from analysis.results import BadInput, CannotEstimate
 
 Patterns = NDArray[np.int64]
@@ -42,8 +43,8 @@ class Variables:
         """Raises BadInput."""
         try:
             parsed = Formula(formula)
-            outcome = sorted(parsed.lhs.required_variables)
-            variables = sorted({*outcome, *parsed.rhs.required_variables})
+            outcome = sorted(columns_in(parsed.lhs, columns))
+            variables = sorted({*outcome, *columns_in(parsed.rhs, columns)})
         except (FormulaicError, AttributeError) as error:
             raise BadInput(f'"{formula}" is no formula.\n  Write outcome ~ terms, as "chg ~ base * visit".') from error
         names = list(dict.fromkeys([*variables, subject, visit]))

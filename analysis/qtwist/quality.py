@@ -85,15 +85,10 @@ def quality_adjusted(
         if not (own := given.of(mine)).patients.size:
             raise CannotEstimate(f"{label}: nobody has a form with {utility}")
         arms[label] = _of_an_arm(Weighted(times[mine], deaths[mine], weights[:, mine]), own, weights, horizon)
-    apart = {f"{other} - {one}": arms[other].area - arms[one].area for one, other in combinations(arms, 2)}
     return QualityAdjusted(
         horizon=horizon,
-        means=pd.DataFrame({label: {**each.counts, **_row(each.area)} for label, each in arms.items()})
-        .T.astype({"n": int, "deaths": int, "forms": int})
-        .rename_axis("arm"),
-        differences=pd.DataFrame.from_dict(
-            {pair: _row(areas) for pair, areas in apart.items()}, orient="index"
-        ).rename_axis("arms"),
+        means=_means(arms),
+        differences=_differences(arms),
         utility=pd.concat({label: each.course for label, each in arms.items()}, names=["arm"]),
         n=len(times),
         events=int(deaths.sum()),
@@ -131,6 +126,17 @@ def _of_an_arm(curve: Weighted, forms: _Forms, weights: Numbers, horizon: float)
     counts = {"n": len(curve.times), "deaths": int(curve.events.sum()), "forms": len(forms.values)}
     course = pd.DataFrame({"mean": quality[0], "n": n}, index=pd.Index(at, name="month"))
     return _Arm(counts, _product(curve, at, quality, horizon), course)
+
+
+def _means(arms: dict[str, _Arm]) -> pd.DataFrame:
+    table = pd.DataFrame({label: {**each.counts, **_row(each.area)} for label, each in arms.items()}).T
+    return table.astype({"n": int, "deaths": int, "forms": int}).rename_axis("arm")
+
+
+def _differences(arms: dict[str, _Arm]) -> pd.DataFrame:
+    """By pair of arms, later less earlier."""
+    pairs = {f"{other} - {one}": _row(arms[other].area - arms[one].area) for one, other in combinations(arms, 2)}
+    return pd.DataFrame.from_dict(pairs, orient="index").rename_axis("arms")
 
 
 def _row(areas: Numbers) -> dict[str, float]:

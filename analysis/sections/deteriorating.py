@@ -97,16 +97,12 @@ def _competing(material: Material, id: str, estimand: Estimand, patients: pd.Dat
         for arm, label in arms.items():
             cells: list[Cell] = []
             for month in months[1:]:
-                at = found.at(month)
+                row = row_of(found.at(month), (arm, cause))
                 key = f"{id}.incidence.{cause}.{arm}.{month:g}"
-                curve = found.curves.get((arm, cause))
-                if curve is not None and month <= curve["time"].max():  # nothing is known beyond the last patient
-                    row = row_of(at, (arm, cause))
-                    cells.append((numbers.percent(key, row["incidence"], missing="-"),))
-                else:
-                    cells.append(("-",))
+                cells.append((numbers.percent(key, row["incidence"], missing="-"),))
             rows.append(Row(f"{cause.capitalize()}: {label}", tuple(cells)))
-    parts.append(Table("Cumulative incidence by month", ("", *(f"{month:g}" for month in months[1:])), tuple(rows)))
+    head = ("", *(f"{month:g}" for month in months[1:]))
+    parts.append(Table("Cumulative incidence by month", head, tuple(rows), "-: the last patient left before."))
     parts.append(_tests(material, id, estimand, patients, times["time"], first))
     return parts
 

@@ -10,7 +10,7 @@ from scipy import stats
 from analysis import tables
 from analysis.figures.canvas import Figure
 from analysis.figures.forest import Line, forest
-from analysis.numbers import Cell
+from analysis.numbers import Cell, slugs
 from analysis.planned import Estimand
 from analysis.results import CannotEstimate
 from analysis.sections.material import POINTS, Material, attempt, row_of
@@ -18,6 +18,7 @@ from analysis.survival import cox
 from analysis.tables import Row, Table
 
 Parts = list[Cell | Table | Figure]
+UP_TO, ABOVE = "up to the median", "above the median"
 
 
 def _factor(material: Material, code: str) -> tuple[str, Any]:
@@ -76,31 +77,41 @@ def predictive(material: Material, id: str, estimand: Estimand) -> Parts:
     times, covariates = material.times(estimand), material.indicators(material.randomised)
     rows: list[Row] = []
     lines: list[Line] = []
+    medians: list[Cell] = []
     for code in estimand.factors:
         label, values = _factor(material, code)
-        values = values if values.dtype == object else _halved(values)
-        levels = sorted(set(values.dropna()))
+        if values.dtype != object:
+            median = material.numbers.decimal(f"{id}.{code}.median", float(values.median()), 1)
+            medians.append((f"{label}: the median is ", median, "."))
+            values = _halved(values)
+        levels = sorted(set(values.dropna()), key=lambda level: (level == ABOVE, level))
         lines.append(Line(label))
-        for level in levels:
+        for level, slug in slugs(levels).items():
             mine = (values == level).to_numpy(bool)
-            key, group = f"{id}.{code}.{level}", f"{label}: {level}"
+            key, group = f"{id}.{code}.{slug}", f"{label}: {level}"
             for row, line in _within(material, key, group, times[mine], covariates[mine]):
                 rows.append(row)
                 lines += [line] if line is not None else []
-        tested = _interaction(material, f"{id}.{code}", values, levels, times, covariates)
-        rows.append(Row(f"{label}: interaction", (("",), ("",), tested)))
+        if estimand.is_tested:
+            tested = _interaction(material, f"{id}.{code}", values, levels, times, covariates)
+            rows.append(Row(f"{label}: interaction", (("",), ("",), tested)))
     head = ("Group", "Patients", "Deaths", "Hazard ratio (95 % interval)")
-    note = "No group is tested by itself. Interaction: likelihood-ratio test of arm by factor, one of several such."
-    other, reference = (material.arms[arm] for arm in (material.plan.other_arms[0], material.reference))
+    note = "No group is tested by itself."
+    if estimand.is_tested:
+        note += " Interaction: likelihood-ratio test of arm by factor, one of several such."
+    reference = material.arms[material.reference]
+    other = f"{material.arms[material.others[0]]} better" if len(material.others) == 1 else f"better than {reference}"
     caption = "Hazard ratio of the arms within groups; right: ratio (95 % interval), deaths/patients."
-    figure = _forest(material, id, lines, "Hazard ratio of death", caption, (f"{other} better", f"{reference} better"))
-    return [figure, Table("The arms within groups", head, tuple(rows), note)]
+    figure = _forest(material, id, lines, "Hazard ratio of death", caption, (other, f"{reference} better"))
+    return [figure, Table("The arms within groups", head, tuple(rows), note), *medians]
 
 
 def _halved(values: "pd.Series[float]") -> "pd.Series[Any]":
     """Numbers as two groups, up to their median and above."""
-    groups = pd.Series("up to the median", values.index, dtype=object)
-    return groups.where(values <= values.median(), "above the median").where(values.notna())
+    if values.isna().all():
+        return values.astype(object)
+    groups = pd.Series(UP_TO, values.index, dtype=object)
+    return groups.where(values <= values.median(), ABOVE).where(values.notna())
 
 
 def _within(
@@ -108,8 +119,9 @@ def _within(
 ) -> Iterator[tuple[Row, Line | None]]:
     """The row and the line of each contrast in one group of patients; no line where it is not estimable."""
     level = group.rpartition(": ")[2]
+    model = attempt(partial(cox, times["time"], times["event"], covariates))
     for arm, contrast in material.contrasts.items():
-        model = attempt(partial(cox, times["time"], times["event"], covariates))
+        which = f"; {material.arms[arm]}" if len(material.contrasts) > 1 else ""
         n = material.numbers.count(f"{id}.{arm}.n", len(times))
         events = material.numbers.count(f"{id}.{arm}.events", times["event"].sum())
         ratio = tables.hazard_ratio(material.numbers, f"{id}.{arm}", model, arm, tested=False)
@@ -117,7 +129,7 @@ def _within(
         if not isinstance(model, CannotEstimate):
             row = row_of(model.terms, arm)
             said = f"{_shown(row)}   {events.text}/{n.text}"
-            line = Line(f"   {level}", row["hr"], row["lower"], row["upper"], said)
+            line = Line(f"   {level}{which}", row["hr"], row["lower"], row["upper"], said)
         yield Row(f"{group}; {contrast}", ((n,), (events,), *ratio)), line
 
 
@@ -125,18 +137,18 @@ def _interaction(
     material: Material, id: str, values: Any, levels: list[Any], times: pd.DataFrame, arms: pd.DataFrame
 ) -> Cell:
     known = values.notna().to_numpy(bool)
-    main = {f"{level}": (values == level).astype(float) for level in levels[1:]}
-    crossed = {f"{arm} {level}": arms[arm] * main[level] for arm in arms for level in levels[1:]}
+    main = {f"level {level}": (values == level).astype(float) for level in levels[1:]}
+    crossed = {f"{arm} {level}": arms[arm] * main[f"level {level}"] for arm in arms for level in levels[1:]}
     if not crossed:
         return ("not estimable: there is one group",)
     small = pd.concat([arms, pd.DataFrame(main)], axis=1)[known]
     large = pd.concat([small, pd.DataFrame(crossed)[known]], axis=1)
     models = [attempt(partial(cox, times["time"][known], times["event"][known], each)) for each in (small, large)]
     if isinstance(models[0], CannotEstimate) or isinstance(models[1], CannotEstimate):
-        return ("interaction not estimable: a group has too few deaths",)
+        return ("not estimable: a group has too few deaths",)
     chi_square = 2 * (models[1].loglik - models[0].loglik)
     p = float(stats.chi2.sf(chi_square, len(crossed)))
-    return ("interaction p ", material.numbers.p(f"{id}.interaction.p", p))
+    return ("p ", material.numbers.p(f"{id}.interaction.p", p))
 
 
 def _shown(row: Any) -> str:

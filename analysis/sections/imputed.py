@@ -12,7 +12,7 @@ from analysis.imputation import Imputed
 from analysis.numbers import Cell
 from analysis.planned import Estimand
 from analysis.results import CannotEstimate
-from analysis.sections.material import Material, attempt, row_of
+from analysis.sections.material import Material, attempt, months_after, row_of
 from analysis.sections.repeated import changes
 from analysis.tables import Row, Table
 
@@ -39,7 +39,7 @@ def _of_a_scale(material: Material, id: str, estimand: Estimand, code: str) -> P
     numbers, rows = material.numbers, []
     for strategy in imputation.STRATEGIES:
         for arm, words in material.contrasts.items():
-            row = _row(found.differences, (strategy, estimand.visit, f"{arm} - {material.reference}"))
+            row = row_of(found.differences, (strategy, estimand.visit, f"{arm} - {material.reference}"))
             key = f"{id}.{strategy.replace(' ', '-')}.{arm}"
             cell = tables.estimated(numbers, key, row, 1)
             rows.append(
@@ -59,19 +59,15 @@ def _of_a_scale(material: Material, id: str, estimand: Estimand, code: str) -> P
     return parts
 
 
-def _row(table: pd.DataFrame, key: Any) -> dict[str, float]:
-    return row_of(table, key) if key in table.index else dict.fromkeys(table.columns, float("nan"))
-
-
 def _tipped(material: Material, id: str, estimand: Estimand, found: Imputed, label: str) -> Parts:
     """The map of tipping points, and the first of them in words."""
     if found.tipping is None:
         return []
     parts: Parts = []
     points: Any = found.tipping_points()
-    for arm in material.plan.other_arms:
+    for arm in material.others:
         pair = f"{arm} - {material.reference}"
-        name = f"tipping-{id.replace('.', '-')}"
+        name = f"tipping-{id.replace('.', '-')}" + (f"-{arm}" if len(material.others) > 1 else "")
         own = found.tipping.xs((estimand.visit, pair), level=("visit", "arms"))
         parts.append(
             tipping_map(
@@ -128,8 +124,7 @@ def _table(material: Material, code: str, visit: str) -> tuple[pd.DataFrame, int
     rows = known.merge(
         pd.DataFrame({"visit": kept, "month": [material.plan.months[each] for each in kept]}), how="cross"
     )
-    died = (rows["died_on"] - rows["randomised_on"]).dt.days / 30.4375
-    rows["alive"] = ~(died <= rows["month"]).fillna(False)
+    rows["alive"] = ~(months_after(rows, rows["died_on"]) <= rows["month"]).fillna(False)
     rows = rows.merge(data[["subject", "visit", "chg"]].astype({"visit": object}), on=["subject", "visit"], how="left")
     rows["alive"] |= rows["chg"].notna()
     rows["visit"] = pd.Categorical(rows["visit"], kept)

@@ -36,7 +36,7 @@ def _prognoses(material: Material, id: str, estimand: Estimand, estimate: Any) -
     numbers, rows, counted = material.numbers, [], list[Cell]()
     strata = {"strata": ["stratum"]} if material.plan.analysis.strata else {}
     for code in estimand.scales:
-        found = attempt(partial(estimate, score=code, adjust=material.plan.other_arms, **strata))
+        found = attempt(partial(estimate, score=code, adjust=material.others, **strata))
         model = found if isinstance(found, CannotEstimate) else found.model
         label = f"{material.scale(code).label['en']} ({code}), 10 points more"
         for term, words in {code: label, **material.contrasts}.items():
@@ -89,7 +89,7 @@ def joint_model(material: Material, id: str, estimand: Estimand) -> Parts:
 def _joined(material: Material, id: str, estimand: Estimand, code: str, subjects: pd.DataFrame) -> Parts:
     forms = answered(material)
     ends = forms["subject"].map(subjects.set_index("subject")["time"])
-    kept = forms[(forms["month"] < ends) & forms[code].notna()].drop_duplicates(["subject", "month"])
+    kept = forms[(forms["month"] <= ends) & forms[code].notna()].drop_duplicates(["subject", "month"])
     late = int((forms[code].notna()).sum()) - len(kept)
     hazard = " + ".join(["arm", *(each for each in ["stratum"] if subjects[each].nunique() > 1)])
     fit = partial(joint.fit, f"{code} ~ month * arm", kept[["subject", "month", code]], subjects)
@@ -126,7 +126,7 @@ def _rests_on(material: Material, id: str, model: joint.JointModel, late: int) -
         numbers.count(f"{id}.events", model.events),
         ", log likelihood ",
         numbers.decimal(f"{id}.loglik", model.loglik, 2),
-        "; forms left out (no time before the end of follow-up, or twice on a day): ",
+        "; forms left out (after the end of follow-up, or twice on a day): ",
         numbers.count(f"{id}.late", late),
         ".",
     )
@@ -146,4 +146,4 @@ def _hazard(material: Material, id: str, estimand: Estimand, model: joint.JointM
 
 
 def _arm_words(material: Material, term: str) -> str | None:
-    return next((words for arm, words in material.contrasts.items() if term.startswith("arm") and arm in term), None)
+    return next((words for arm, words in material.contrasts.items() if term == f"arm[T.{arm}]"), None)

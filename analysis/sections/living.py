@@ -148,21 +148,25 @@ def _responses(material: Material, id: str, estimand: Estimand, code: str) -> Pa
     found = deterioration.responders(material.scores, material.randomised, definition, visit=visit, by_day=by_day)
     response = found["response"]
     title = f"{scale.label['en']} at {material.visits[visit]}"
-    return [_counts(material, id, estimand, title, response), _odds(material, id, estimand, code, response)]
+    scored = material.scores.loc[(material.scores["visit"] == visit) & material.scores[code].notna(), "subject"]
+    dead = (response == deterioration.WORSENED) & ~material.randomised["subject"].isin(scored)
+    return [_counts(material, id, estimand, title, response, dead), _odds(material, id, estimand, code, response)]
 
 
-def _counts(material: Material, id: str, estimand: Estimand, title: str, response: "pd.Series[str]") -> Table:
-    """Patients of each arm with each response."""
+def _counts(
+    material: Material, id: str, estimand: Estimand, title: str, response: "pd.Series[str]", dead: "pd.Series[bool]"
+) -> Table:
+    """Patients of each arm with each response. dead: who is worsened by death alone."""
     numbers, rows = material.numbers, []
     for word in RESPONSES:
         cells: list[Cell] = []
         for arm in material.arms:
             mine = response[material.randomised["arm"] == arm]
-            key, n = f"{id}.{word}.{arm}", (mine == word).sum()
-            share = numbers.percent(f"{key}.share", n / len(mine) if len(mine) else float("nan"), missing="-")
-            cells.append((numbers.count(key, n), " (", share, ")"))
+            cells.append(tables.count_of(numbers, f"{id}.{word}.{arm}", int((mine == word).sum()), len(mine)))
         name = "Alive, no score" if word == deterioration.UNKNOWN else word.capitalize()
         rows.append(Row(name, tuple(cells)))
+    counts = {arm: int((dead & (material.randomised["arm"] == arm)).sum()) for arm in material.arms}
+    rows.insert(1, Row("of whom dead", tuple((numbers.count(f"{id}.dead.{arm}", n),) for arm, n in counts.items())))
     note = f"Worsened: {estimand.threshold:g} points or more, or dead by then. Per cent of all randomised."
     return Table(title, ("", *material.arms.values()), tuple(rows), note)
 

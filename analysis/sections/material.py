@@ -62,9 +62,23 @@ class Material:
 
     @cached_property
     def arms(self) -> dict[str, str]:
-        """Code: label, up to the colon of its description; the reference arm first."""
-        codes = [self.plan.analysis.reference_arm, *self.plan.other_arms]
-        return {code: self.plan.arms[code].partition(":")[0] for code in codes}
+        """Code: label, up to the colon of its description; the reference arm first.
+
+        An arm that nobody was randomised to hides nothing from the others: where two have patients it is left out.
+        """
+        labels = {code: self.plan.arms[code].partition(":")[0] for code in (self.reference, *self.plan.other_arms)}
+        present = {code: label for code, label in labels.items() if code in set(self.randomised["arm"])}
+        return present if self.reference in present and len(present) > 1 else labels
+
+    @property
+    def others(self) -> list[str]:
+        """Every arm but the reference."""
+        return [arm for arm in self.arms if arm != self.reference]
+
+    @property
+    def without_patients(self) -> list[str]:
+        """Labels of the planned arms that are left out."""
+        return [label.partition(":")[0] for arm, label in self.plan.arms.items() if arm not in self.arms]
 
     @property
     def reference(self) -> str:
@@ -79,7 +93,7 @@ class Material:
     @property
     def contrasts(self) -> dict[str, str]:
         """Arm: what its difference or ratio compares."""
-        return {arm: f"{self.arms[arm]} against {self.arms[self.reference]}" for arm in self.plan.other_arms}
+        return {arm: f"{self.arms[arm]} against {self.arms[self.reference]}" for arm in self.others}
 
     @cached_property
     def baselines(self) -> pd.DataFrame:
@@ -113,7 +127,7 @@ class Material:
 
     def indicators(self, patients: pd.DataFrame) -> pd.DataFrame:
         """One column for every arm but the reference: 1 for its patients."""
-        return pd.DataFrame({arm: (patients["arm"] == arm).astype(float) for arm in self.plan.other_arms})
+        return pd.DataFrame({arm: (patients["arm"] == arm).astype(float) for arm in self.others})
 
 
 def months_after(patients: pd.DataFrame, days: "pd.Series[pd.Timestamp]") -> "pd.Series[float]":
@@ -132,8 +146,8 @@ def attempt(estimate: Callable[[], Found]) -> Found | CannotEstimate:
 
 
 def row_of(table: Any, key: Any) -> dict[str, Any]:
-    """One row of a table, by its label."""
-    return dict(table.loc[key])
+    """One row of a table, by its label; not a number where it has none."""
+    return dict(table.loc[key]) if key in table.index else dict.fromkeys(table.columns, float("nan"))
 
 
 def against(table: Any, arm: str, reference: str) -> dict[str, float]:

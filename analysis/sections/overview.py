@@ -68,7 +68,7 @@ def hierarchy(material: Material) -> Section:
 
 
 def _key(material: Material, id: str, each: Estimand) -> str:
-    scale, arm = next(iter(each.scales), ""), material.plan.other_arms[0]
+    scale, arm = next(iter(each.scales), ""), material.others[0]
     pattern = OF_GRAY if each.reading == "competing" else KEY_P.get(each.method, "")
     return pattern.format(id=id, arm=arm, scale=scale, visit=each.visit, weights=each.weights or "time")
 
@@ -79,7 +79,7 @@ def checklist(material: Material) -> Section:
     instruments = (
         ", ".join(f"{each.title} (version {each.version})" for each in material.trial.instruments.values()) or "none"
     )
-    modes = sorted(set(material.trial.forms["mode"].dropna())) or ["not recorded"]
+    modes = sorted(mode.replace("_", " ") for mode in set(material.trial.forms["mode"].dropna())) or ["not recorded"]
     of_scores = [each.title for each in material.plan.analysis.estimand.values() if each.scales]
     authors = "For the authors"
     filled = f"{instruments}; mode: {', '.join(modes)}; validity: for the authors"

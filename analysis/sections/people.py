@@ -8,7 +8,7 @@ import pandas as pd
 from analysis import compliance, disposition, tables
 from analysis.figures import patients as drawn
 from analysis.figures.canvas import Figure
-from analysis.numbers import Cell
+from analysis.numbers import Cell, slugs
 from analysis.sections.material import NOT_RECORDED, Material, Section, months_after
 from analysis.tables import Row, Table
 
@@ -27,6 +27,7 @@ def participants(material: Material) -> Section:
         ". Randomised: ",
         numbers.count("consort.randomised", len(randomised)),
         ". All randomised patients are analysed in the arm they were given.",
+        *(f" Nobody was randomised to {arm}, which is left out." for arm in material.without_patients),
     )
     counts = disposition.consort(trial.subjects, material.scores, list(material.arms))
     if trial.masked:
@@ -59,7 +60,8 @@ def swimmer(material: Material) -> Figure:
         patients,
         forms[forms["month"] >= 0],
         material.arms,
-        caption="Each line is a patient, from randomisation to death or to the last day known alive.",
+        caption="Each line is a patient, from randomisation to death or to the last day known alive; by arm, and "
+        "within it by length of follow-up.",
         verb='shows("participants").figures["swimmer"]',
     )
 
@@ -126,13 +128,11 @@ def _levels(material: Material, code: str, label: str, values: "pd.Series[Any]")
     numbers, arm = material.numbers, material.randomised["arm"]
     values = values.fillna(NOT_RECORDED)
     rows = []
-    for level in sorted(set(values), key=lambda each: (each == NOT_RECORDED, str(each))):
+    for level, slug in slugs(sorted(set(values), key=lambda each: (each == NOT_RECORDED, str(each)))).items():
         cells: list[Cell] = []
         for each in material.arms:
-            id, mine = f"baseline.{code}.{level}.{each}", values[arm == each]
-            n = (mine == level).sum()
-            share = numbers.percent(f"{id}.share", n / len(mine) if len(mine) else float("nan"), missing="-")
-            cells.append((numbers.count(id, n), " (", share, ")"))
+            id, mine = f"baseline.{code}.{slug}.{each}", values[arm == each]
+            cells.append(tables.count_of(numbers, id, int((mine == level).sum()), len(mine)))
         rows.append(Row(f"{label}: {level}", tuple(cells)))
     return rows
 
@@ -178,8 +178,8 @@ def _left(material: Material, statuses: pd.DataFrame) -> Table:
             id = f"left.{arm}.{visit}"
             counts = {status: int((mine == status).sum()) for status in gone}
             counts[disposition.NOT_YET] += size - len(mine)
-            slugs = {status: status.replace(" ", "-") for status in gone}
-            cells = [(numbers.count(f"{id}.{slugs[status]}", counts[status]),) for status in gone]
+            names = {status: status.replace(" ", "-") for status in gone}
+            cells = [(numbers.count(f"{id}.{names[status]}", counts[status]),) for status in gone]
             rows.append(Row(name, ((label,), *cells)))
     head = ("Visit", "Arm", "Died before", "Withdrew before", "Not due or still open", "Not asked")
     note = "Not asked: the window was over before the patient was in the system."
@@ -195,8 +195,8 @@ def _reasons(material: Material, instrument: str) -> list[Cell | Table]:
         return []
     reasons = missed["reason"].astype(object).fillna("no reason given")
     rows = []
-    for reason in sorted(set(reasons)):
-        id = f"reason.{reason.replace(' ', '-')}"
+    for reason, slug in slugs(sorted(set(reasons))).items():
+        id = f"reason.{slug}"
         counts = [((reasons == reason) & (missed["arm"] == arm)).sum() for arm in material.arms]
         cells = [(material.numbers.count(f"{id}.{arm}", n),) for arm, n in zip(material.arms, counts, strict=True)]
         rows.append(Row(reason.capitalize(), tuple(cells)))

@@ -2,6 +2,7 @@
 
 import warnings
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,7 @@ def overall(material: Material, id: str, estimand: Estimand) -> Parts:
             weighted = _weights(material, list(model.covariance.index), weights, estimand.until_month)
             averaged = model.averaged("arm", by="visit", weights=weighted)
             for arm, contrast in material.contrasts.items():
-                row = row_of(averaged, f"{arm} - {material.reference}")
+                row = _row(averaged, f"{arm} - {material.reference}")
                 key = f"{id}.{code}.{weights}.{arm}"
                 cell = tables.estimated(material.numbers, key, row, 1)
                 p = tables.p_cell(material.numbers, f"{key}.p", row, estimand.is_tested)
@@ -114,10 +115,10 @@ def _told(
     for visit in model.covariance.index:
         cells: list[Cell] = []
         for arm in material.arms:
-            row = row_of(means[means["arm"] == arm], visit)
+            row = _row(means[means["arm"] == arm], visit)
             cells.append(tables.estimated(numbers, f"{id}.{visit}.mean.{arm}", row, 1))
-        for arm in material.plan.other_arms:
-            row = row_of(apart[apart["contrast"] == f"{arm} - {material.reference}"], visit)
+        for arm in material.others:
+            row = _row(apart[apart["contrast"] == f"{arm} - {material.reference}"], visit)
             key = f"{id}.{visit}.difference.{arm}"
             cells += [
                 tables.estimated(numbers, key, row, 1),
@@ -130,6 +131,12 @@ def _told(
     title = f"Adjusted mean change of {label} ({code}), points (95 % interval)"
     parts: Parts = [_figure(material, id, estimand, code, apart), Table(title, head, tuple(rows))]
     return [*parts, *_rests_on(material, id, estimand, model, left_out)]
+
+
+def _row(table: pd.DataFrame, key: Any) -> dict[str, float]:
+    """One row, without interval and p where hardly a degree of freedom is left: they would be of no size at all."""
+    row = row_of(table, key)
+    return row if row["df"] >= 1 else {**row, "lower": np.nan, "upper": np.nan, "p": np.nan}
 
 
 def _figure(material: Material, id: str, estimand: Estimand, code: str, apart: pd.DataFrame) -> Figure:

@@ -1,9 +1,12 @@
 """How many patients had which adverse event, and how severe?"""
 
+from functools import partial
+
 import pandas as pd
 
+from analysis import tables
 from analysis.figures.canvas import Figure
-from analysis.numbers import Cell
+from analysis.numbers import Cell, slugs
 from analysis.planned import Estimand
 from analysis.sections.material import Material
 from analysis.tables import Row, Table
@@ -22,9 +25,11 @@ def adverse_events(material: Material, id: str, estimand: Estimand) -> Parts:
     arms = {"all": "All arms together"} if material.trial.masked else material.arms
     if material.trial.masked:
         mine = mine.assign(arm="all")
-    sizes = {arm: len(who) if arm == "all" else int((who["arm"] == arm).sum()) for arm in arms}
+        who = who.assign(arm="all")
+    sizes = {arm: int((who["arm"] == arm).sum()) for arm in arms}
     severe, serious = mine["grade"].ge(SEVERE).fillna(False), mine["serious"].fillna(False).astype(bool)
-    rows = [Row("Randomised", _cells(material, f"{id}.n", sizes))]
+    rows = [Row("Randomised", tuple((material.numbers.count(f"{id}.n.{arm}", n),) for arm, n in sizes.items()))]
+    cells = partial(_cells, material, sizes)
     kinds = {
         "any": ("Any event", pd.Series(True, mine.index)),
         "severe": ("Any of grade 3 or worse", severe),
@@ -32,15 +37,13 @@ def adverse_events(material: Material, id: str, estimand: Estimand) -> Parts:
         "fatal": ("Any of grade 5", mine["grade"].ge(5).fillna(False)),
     }
     for key, (label, mask) in kinds.items():
-        rows.append(Row(label, _cells(material, f"{id}.{key}", _patients(mine[mask], arms))))
-    for term in sorted(set(mine["term"])):
+        rows.append(Row(label, cells(f"{id}.{key}", _patients(mine[mask], arms))))
+    for term, slug in slugs(sorted(set(mine["term"]))).items():
         here = mine["term"] == term
-        key = f"{id}.term.{term.replace(' ', '-')}"
-        rows.append(Row(term, _cells(material, key, _patients(mine[here], arms))))
-        rows.append(
-            Row(f"{term}, grade 3 or worse", _cells(material, f"{key}.severe", _patients(mine[here & severe], arms)))
-        )
-    note = "Patients, each counted once a row, by worst grade; no test."
+        key = f"{id}.term.{slug}"
+        rows.append(Row(term, cells(key, _patients(mine[here], arms))))
+        rows.append(Row(f"{term}, grade 3 or worse", cells(f"{key}.severe", _patients(mine[here & severe], arms))))
+    note = "Patients (per cent of the randomised), each counted once a row, by worst grade; no test."
     return [Table("Patients with an adverse event", ("", *arms.values()), tuple(rows), note)]
 
 
@@ -48,5 +51,5 @@ def _patients(events: pd.DataFrame, arms: dict[str, str]) -> dict[str, int]:
     return {arm: int(events.loc[events["arm"] == arm, "subject"].nunique()) for arm in arms}
 
 
-def _cells(material: Material, id: str, counts: dict[str, int]) -> tuple[Cell, ...]:
-    return tuple((material.numbers.count(f"{id}.{arm}", n),) for arm, n in counts.items())
+def _cells(material: Material, sizes: dict[str, int], id: str, counts: dict[str, int]) -> tuple[Cell, ...]:
+    return tuple(tables.count_of(material.numbers, f"{id}.{arm}", n, sizes[arm]) for arm, n in counts.items())

@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, func, select
 
 from epro.acts.links import SELF, TABLET, Opened
+from epro.acts.receiving import note_whether_received
 from epro.acts.replanning import replan
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
@@ -97,12 +98,14 @@ def save(
     wrongs = [wrong for one in said for wrong in wrongs_in(protocol, opened, one)]
     if wrongs:
         raise Refusal(wrongs)
-    forms, known = _forms_and_known(connection, opened.assessment, [one.key for one in said])
+    forms, known, received = _forms_and_known(connection, opened.assessment, [one.key for one in said])
     new = list({one.key: one for one in said if one.key not in known}.values())
     if new:
         with entry(connection, chain=opened.site, action="answers saved", by=_by(opened), at=now) as made:
             made.insert_all(Answer, [row_of(one, forms, opened, session, now) for one in new])
-            close_gates(connection, protocol, opened, forms, made)
+            gated = close_gates(connection, protocol, opened, forms, made)
+            if gated or not received or any(one.is_blank for one in new):
+                note_whether_received(made, opened.assessment)
     return len(new)
 
 
@@ -158,11 +161,11 @@ def standing(given: Mapping[tuple[str, str], Given], instrument: str) -> dict[st
 
 def close_gates(
     connection: Connection, protocol: Protocol, opened: Opened, forms: Mapping[str, int], made: Entry
-) -> None:
-    """Follow what was said behind a gate that is closed by now with a "not applicable"."""
+) -> bool:
+    """Follow what was said behind a gate that is closed by now with a "not applicable". Returns whether any was."""
     gated = [code for code in forms if any(item.asked_when for item in protocol.instruments[code].items)]
     if not gated:
-        return
+        return False
     known = given(connection, opened.assessment)
     rows = [
         {
@@ -175,6 +178,7 @@ def close_gates(
     ]
     if rows:
         made.insert_all(Answer, rows)
+    return bool(rows)
 
 
 def _by(opened: Opened) -> Actor:
@@ -187,13 +191,19 @@ def forms_of(connection: Connection, assessment: int) -> Mapping[str, int]:
     return {row.instrument: row.id for row in rows}
 
 
-def _forms_and_known(connection: Connection, assessment: int, keys: Sequence[str]) -> tuple[dict[str, int], set[str]]:
-    """The forms, and which of these keys are kept already."""
+def _forms_and_known(
+    connection: Connection, assessment: int, keys: Sequence[str]
+) -> tuple[dict[str, int], set[str], bool]:
+    """The forms, which of these keys are kept already, and whether any answer stands."""
     there = and_(Answer.form == Form.id, Answer.key.in_(keys))
     rows = connection.execute(
-        select(Form.instrument, Form.id, Answer.key).outerjoin(Answer, there).where(Form.assessment == assessment)
+        select(Form.instrument, Form.id, Answer.key, Assessment.received_at)
+        .join(Assessment, Assessment.id == Form.assessment)
+        .outerjoin(Answer, there)
+        .where(Form.assessment == assessment)
     ).all()
-    return {row.instrument: row.id for row in rows}, {row.key for row in rows if row.key is not None}
+    forms = {row.instrument: row.id for row in rows}
+    return forms, {row.key for row in rows if row.key is not None}, any(row.received_at for row in rows)
 
 
 def _say_who(connection: Connection, opened: Opened, who: str, made: Entry) -> None:

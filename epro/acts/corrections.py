@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from epro.acts.answers import ANSWERED, BY_RULE, NOT_APPLICABLE, SKIPPED, given, standing
+from epro.acts.receiving import note_whether_received
 from epro.assessments import is_open
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
@@ -77,6 +78,7 @@ def correct(
         state = SKIPPED if asked.value is None and not asked.text else ANSWERED
         _add(made, form.id, asked, state, by.name, why)
         _close_gates(protocol, form.id, form.assessment, asked, made)
+        note_whether_received(made, form.assessment)
 
 
 def _form(connection: Connection, subject: str, visit: str, instrument: str) -> Any:

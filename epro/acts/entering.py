@@ -18,6 +18,7 @@ from epro.acts.answers import ANSWERED, Said, close_gates, form_of, forms_of, gi
 from epro.acts.enrolment import wrong_date
 from epro.acts.links import Opened
 from epro.acts.patients import known_patient
+from epro.acts.receiving import note_whether_received
 from epro.acts.replanning import replan
 from epro.assessments import is_open
 from epro.protocol import CONSENT, Protocol
@@ -135,3 +136,4 @@ def _keep(protocol: Protocol, opened: Opened, asked: Entered, done_at: datetime,
     rows = [replace(one, key=f"{made.id}.{one.item}", said_at=done_at) for one in said]
     made.insert_all(Answer, [{**row_of(one, forms, opened, "", made.at), "by": by.name} for one in rows])
     close_gates(made.connection, protocol, opened, forms, made)
+    note_whether_received(made, opened.assessment)

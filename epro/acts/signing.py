@@ -6,7 +6,7 @@ opening each stand on a signature of their own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 from sqlalchemy import Connection, select
@@ -17,7 +17,7 @@ from epro.refusals import N_, NoSuchPatient, Refusal, Wrong
 from epro.store.audit import Actor, Entry, entry
 from epro.store.locks import locked_on, wait_for_writers
 from epro.store.models import DataLock, Patient, Signature
-from epro.store.signed import content
+from epro.store.signed import Place, content
 
 MEANINGS = {
     "reviewed": N_("I have reviewed these data"),
@@ -92,22 +92,18 @@ def _under_a_signature(
 def _sign(
     made: Entry, protocol: Protocol, site: str, subject: str | None, cut_on: date | None, meaning: str, signer: Signer
 ) -> int:
-    zone = protocol.trial.zone
-    signed = content(made.connection, site=site, subject=subject, cut_on=cut_on, zone=zone)
+    place = Place(site, subject, cut_on, protocol.trial.zone)
+    signed = content(made.connection, place)
     signature: int = made.insert(
         Signature,
-        site=site,
-        subject=subject,
-        cut_on=cut_on,
+        **asdict(place),
+        **asdict(signed.lasts),
         meaning=meaning,
         name=signer.name,
         email=signer.by.name,
         role=signer.by.role,
         signed_at=made.at,
-        zone=zone,
         version=signed.version,
-        last_answer=signed.last_answer,
-        last_event=signed.last_event,
         sha256=signed.sha256,
     )
     return signature

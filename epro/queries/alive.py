@@ -6,16 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
 
 from epro.protocol import Protocol
 from epro.store import facts
-from epro.store.models import Patient
+from epro.store.models import Assessment, Patient
 from scheduler import arrows
 from scheduler.tables import message
 
 AHEAD = timedelta(days=7)  # so long before a text the nurse is asked
-WAITS = (arrows.PLANNED, arrows.WITHHELD, arrows.NOT_SENDABLE)
+STUCK = (arrows.WITHHELD, arrows.NOT_SENDABLE)
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,16 @@ def silent(
     rule = protocol.schedule.signs_of_life
     if rule is None:
         return []
-    soon = (message.c.state.in_(WAITS), message.c.send_at <= now + AHEAD, message.c.closes_at > now)
+    soon = now + AHEAD
+    planned = and_(message.c.state == arrows.PLANNED, message.c.next_try_at <= soon)  # by the index of what is due
+    asked = and_(or_(planned, message.c.state.in_(STUCK)), message.c.send_at <= soon, message.c.closes_at > now)
     here = [] if sites is None else [Patient.site.in_(sites)]
     columns = (message.c.subject, message.c.visit, message.c.send_at, Patient.site)
-    joined = select(*columns).join(Patient, Patient.subject == message.c.subject).where(*soon, *here)
+    joined = (
+        select(*columns)
+        .join(Patient, Patient.subject == message.c.subject)
+        .where(asked, ~_heard_of(soon - timedelta(days=rule.days - 1)), *here)
+    )
     first = {row.subject: row for row in reversed(connection.execute(joined.order_by(message.c.send_at)).all())}
     found = []
     for subject, known in facts.facts_of(connection, first).items():
@@ -53,3 +59,9 @@ def silent(
             waits = rule.without == "hold"
             found.append(Silent(subject, row.site, row.visit, row.send_at, last_sign_on, waits))
     return sorted(found, key=lambda one: (one.send_at, one.subject))
+
+
+def _heard_of(since: datetime) -> ColumnElement[bool]:
+    """That a patient was enrolled or answered after this: most need not be looked at more closely."""
+    answered = or_(Assessment.started_at > since, Assessment.completed_at > since)
+    return or_(Patient.enrolled_at > since, exists().where(Assessment.subject == Patient.subject, answered))

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from epro.protocol import Protocol
 from epro.store.models import Answer, Assessment, Form, Patient
+from epro.store.standing import ANSWERED, is_current
 
-ANSWERED, SKIPPED = "answered", "skipped"
+SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def answered(connection: Connection, which: Sequence[ColumnElement[bool]]) -> di
         .join(Form, Form.id == Answer.form)
         .join(Assessment, Assessment.id == Form.assessment)
         .join(Patient, Patient.subject == Assessment.subject)
-        .where(*which, _is_current(Answer))
+        .where(*which, is_current(Answer))
         .group_by(Form.assessment, Answer.state)
     )
     counted: dict[int, dict[str, int]] = defaultdict(dict)
@@ -44,21 +44,6 @@ def answered(connection: Connection, which: Sequence[ColumnElement[bool]]) -> di
     }
 
 
-def has_an_answer() -> ColumnElement[bool]:
-    """That an assessment holds at least one answer: the condition under which it was received."""
-    return exists(
-        select(Answer.id)
-        .join(Form, Form.id == Answer.form)
-        .where(Form.assessment == Assessment.id, Answer.state == ANSWERED, _is_current(Answer))
-    )
-
-
 def items_of(protocol: Protocol, visit: str, version: int) -> int:
     """How many items a visit asks under a version of the trial file, over all its questionnaires."""
     return sum(len(protocol.instruments[code].items) for code in protocol.visit(visit, version).instruments)
-
-
-def _is_current(answer: type[Answer]) -> ColumnElement[bool]:
-    """That no later answer to the same item stands."""
-    later = aliased(Answer)
-    return ~exists(select(later.id).where(later.form == answer.form, later.item == answer.item, later.id > answer.id))

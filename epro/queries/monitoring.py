@@ -7,15 +7,15 @@ patients who were in the study when they were due. Received means at least one a
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Subquery, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, func, or_, select
 
 from epro.protocol import RANDOMISATION, Protocol
-from epro.queries.answered import has_an_answer
 from epro.store import facts
 from epro.store.models import Assessment, Patient, PatientEvent
 
@@ -89,59 +89,54 @@ def completion(
     visit: str | None = None,
 ) -> Completion:
     """The table for these sites (None = all) and one visit or every one, in one statement."""
-    ended, randomised = facts.those_ended().subquery(), _with(RANDOMISATION)
-    has_closed = Assessment.closes_at <= now
-    is_over = or_(Assessment.completed_at.is_not(None), has_closed, ended.c.subject.is_not(None))
-    before_system = and_(
-        Assessment.completed_at.is_(None), Assessment.started_at.is_(None), Assessment.closes_at <= Patient.enrolled_at
-    )
     here: list[ColumnElement[bool]] = []
     here += [] if sites is None else [Patient.site.in_(sites)]
     here += [] if visit is None else [Assessment.visit == visit]
-    forms = (
-        select(
-            Patient.site,
-            Assessment.visit,
-            Assessment.reason,
-            and_(Assessment.expected.is_(True), is_over).label("expected"),
-            Assessment.completed_at.is_not(None).label("complete"),
-            and_(Assessment.started_at.is_not(None), has_an_answer()).label("received"),
-            and_(randomised.c.subject.is_not(None), or_(has_closed, Assessment.completed_at.is_not(None))).label("due"),
-        )
-        .join(Patient, Patient.subject == Assessment.subject)
-        .outerjoin(ended, ended.c.subject == Assessment.subject)
-        .outerjoin(randomised, randomised.c.subject == Assessment.subject)
-        .where(or_(is_over, has_closed), ~before_system, Assessment.opens_at < Assessment.closes_at, *here)
-        .subquery()
-    )
-    columns = forms.c
-    came = and_(columns.expected, columns.received)
-    rows = connection.execute(
-        select(
-            columns.site,
-            columns.visit,
-            columns.reason,
-            func.count().filter(columns.expected).label("expected"),
-            func.count().filter(came, columns.complete).label("complete"),
-            func.count().filter(came, ~columns.complete).label("unfinished"),
-            func.count().filter(columns.due).label("due"),
-            func.count().filter(columns.due, columns.received).label("received_of_due"),
-        ).group_by(columns.site, columns.visit, columns.reason)
-    )
-    cells: dict[tuple[str, str], Count] = {}
+    cells: dict[tuple[str, str], Count] = defaultdict(Count)
     missing: Counter[str] = Counter()
-    for row in rows:
+    for row in connection.execute(_counted(_forms(now, here))):
         count = Count(row.expected, row.complete, row.unfinished, row.due, row.received_of_due)
-        cells[row.visit, row.site] = cells.get((row.visit, row.site), Count()) + count
+        cells[row.visit, row.site] += count
         missing[row.reason or ""] += count.missing
     shown = tuple(site for site in protocol.sites if sites is None or site in sites)
     visits = tuple(protocol.visits) if visit is None else (visit,)
     return Completion(visits, shown, cells, {reason: n for reason, n in missing.items() if n})
 
 
-def _with(kind: str) -> Subquery:
-    """The patients to whom this happened: joined once, where a condition would be asked for every form."""
-    return select(PatientEvent.subject).where(PatientEvent.kind == kind).distinct().subquery()
+def _forms(now: datetime, here: Sequence[ColumnElement[bool]]) -> Subquery:
+    """Every form that counts somewhere, and for what. Of its answers only the mark that one stands is read."""
+    is_complete, has_closed = Assessment.completed_at.is_not(None), Assessment.closes_at <= now
+    is_over = or_(is_complete, has_closed, Assessment.subject.in_(facts.those_ended()))
+    before_system = and_(~is_complete, Assessment.started_at.is_(None), Assessment.closes_at <= Patient.enrolled_at)
+    randomised = select(PatientEvent.subject).where(PatientEvent.kind == RANDOMISATION)
+    return (
+        select(
+            Patient.site,
+            Assessment.visit,
+            Assessment.reason,
+            Assessment.expected,
+            is_complete.label("complete"),
+            Assessment.received_at.is_not(None).label("received"),
+            and_(Assessment.subject.in_(randomised), or_(has_closed, is_complete)).label("due"),
+        )
+        .join(Patient, Patient.subject == Assessment.subject)
+        .where(is_over, ~before_system, Assessment.opens_at < Assessment.closes_at, *here)
+        .subquery()
+    )
+
+
+def _counted(forms: Subquery) -> Select[Any]:
+    of, came = forms.c, and_(forms.c.expected, forms.c.received)
+    return select(
+        of.site,
+        of.visit,
+        of.reason,
+        func.count().filter(of.expected).label("expected"),
+        func.count().filter(came, of.complete).label("complete"),
+        func.count().filter(came, ~of.complete).label("unfinished"),
+        func.count().filter(of.due).label("due"),
+        func.count().filter(of.due, of.received).label("received_of_due"),
+    ).group_by(of.site, of.visit, of.reason)
 
 
 def _sum(counts: Iterable[Count]) -> Count:

@@ -195,7 +195,7 @@ def _rows(
 ) -> dict[str, tuple[Row, ...]]:
     ids = {row.id for rows in found.values() for row in rows}
     counted = answered(connection, [Assessment.id.in_(ids)])
-    sendings = _sendings(connection, ids)
+    sendings = _sendings(connection, ids, known)
     misses = _misses(connection, known, now)
     today = _day(now, protocol)
 
@@ -234,8 +234,13 @@ def _misses(connection: Connection, known: Mapping[str, Facts], now: datetime) -
     return {subject: len(list(takewhile(lambda one: one == MISSED, one_s))) for subject, one_s in states.items()}
 
 
-def _sendings(connection: Connection, assessments: Collection[int]) -> dict[tuple[str, str], Sending]:
-    """What has become of the texts of these assessments, in one statement."""
+def _sendings(
+    connection: Connection, assessments: Collection[int], subjects: Collection[str]
+) -> dict[tuple[str, str], Sending]:
+    """What has become of the texts of these assessments, in one statement.
+
+    subjects: whose they are; naming them lets the database look up their texts, and not read all there are.
+    """
     here = and_(message.c.subject == Assessment.subject, message.c.visit == Assessment.visit)
     latest = and_(attempt.c.message == message.c.id, attempt.c.n == message.c.attempts)
     columns = [message.c[name] for name in ("subject", "visit", "channel", "state", "send_at", "left_at")]
@@ -243,7 +248,7 @@ def _sendings(connection: Connection, assessments: Collection[int]) -> dict[tupl
         select(*columns, attempt.c.code)
         .join(Assessment, here)
         .outerjoin(attempt, latest)
-        .where(Assessment.id.in_(assessments))
+        .where(Assessment.id.in_(assessments), message.c.subject.in_(subjects))
     )
     texts = defaultdict(list)
     for row in rows:

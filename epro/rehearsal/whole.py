@@ -12,7 +12,6 @@ from sqlalchemy import Connection, func, select
 from epro.acts.replanning import differing
 from epro.assessments import state_of
 from epro.house import House
-from epro.queries.answered import has_an_answer
 from epro.queries.monitoring import completion
 from epro.queries.verification import verify
 from epro.queries.worklist import worklist
@@ -20,6 +19,7 @@ from epro.rehearsal.carrier import RehearsalCarrier
 from epro.rehearsal.stage import Diary
 from epro.store import anchors, facts
 from epro.store.models import Answer, Assessment, Form, Patient, never_planned
+from epro.store.standing import has_an_answer
 from scheduler import arrows
 from scheduler.tables import attempt, message
 

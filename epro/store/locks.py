@@ -37,7 +37,7 @@ NO_TRIAL_DATA = frozenset(
         "alert_escalated",
     }
 )
-WHAT_SHE_DID = frozenset({"started_at", "completed_at", "reason"})  # columns that planning leaves alone
+WHAT_SHE_DID = frozenset({"started_at", "completed_at", "received_at", "reason"})  # columns that planning leaves alone
 LOCKED = N_("The data of this site are locked up to %(day)s. Nothing was saved. An investigator can unlock them.")
 WAIT = "SELECT pg_advisory_xact_lock{}(hashtext('epro data lock ' || :site))"
 

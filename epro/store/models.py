@@ -205,10 +205,13 @@ class Assessment(Base):
     """
 
     __tablename__ = "assessment"
-    __table_args__ = (UniqueConstraint("subject", "visit"),)
+    __table_args__ = (
+        UniqueConstraint("subject", "visit"),
+        Index("ix_assessment_subject_closes_at", "subject", "closes_at"),
+    )
 
     id: Mapped[Serial]
-    subject: Mapped[Subject] = mapped_column(index=True)
+    subject: Mapped[Subject]
     visit: Mapped[str]
     schedule_version: Mapped[int]
     due_on: Mapped[date]
@@ -217,6 +220,7 @@ class Assessment(Base):
     expected: Mapped[bool]
     started_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None] = mapped_column(index=True)
+    received_at: Mapped[datetime | None]  # since when at least one answer stands; empty: none does
     reason: Mapped[str | None]
     entry: Mapped[Entry]
 
@@ -413,8 +417,10 @@ class Signature(Base):
     signed_at: Mapped[datetime]
     zone: Mapped[str]
     version: Mapped[int]  # how many acts had made what was signed
-    last_answer: Mapped[int]  # the highest ids that were signed
-    last_event: Mapped[int]
+    last_event: Mapped[int]  # the highest ids that were signed
+    last_answer: Mapped[int]
+    last_covariate: Mapped[int]
+    last_adverse_event: Mapped[int]
     sha256: Mapped[str]  # of what was signed, see `store.signed`
     entry: Mapped[Entry]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from sqlalchemy import select
 
 from epro.acts import patients
 from epro.acts.enrolment import Enrolment
@@ -21,6 +22,8 @@ from epro.settings import DEFAULT_TRIAL, Settings
 from epro.store.audit import Actor
 from epro.store.database import open_engine, reading, writing
 from epro.store.migrating import migrate
+from epro.store.models import Assessment
+from epro.store.standing import has_an_answer
 from tests import databases
 
 NURSE = Actor("nurse@example.org", "nurse", "desk", "request-1")
@@ -57,6 +60,8 @@ def house(schema: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
     if "bends_the_record" not in request.keywords:
         with reading(opened.engine) as connection:
             found = verify(connection, [])
+            ill_kept = select(Assessment.subject).where(has_an_answer() != Assessment.received_at.is_not(None))
+            assert connection.execute(ill_kept).all() == [], "what is kept as received is not what the answers say"
         assert found.faults == [], "what the test did to the database is not what the trail tells"
     opened.engine.dispose()
 

@@ -228,7 +228,7 @@ class Course(RuleBasedStateMachine):
         enrolled, kept, sent_in, standing = copy.deepcopy(known)
         self.enrolled, self.stage.diary.kept, self.stage.diary.sent_in = enrolled, kept, sent_in
         self.watching.record.standing, self.watching._heard, self.watching._told = standing, heard, len(kept)
-        self.watching._heads = dict(heads)
+        self.watching._heads, self.watching._touched = dict(heads), self.watching._touched & set(enrolled)
         self.stage.house, self.backup = house, None
         with writing(self.engine) as connection:
             restored(connection, at, by=NURSE, now=self.clock.at)

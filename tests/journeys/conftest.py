@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from threading import Condition, Event, Thread
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -31,6 +32,9 @@ from scheduler.carriers.console import Console
 from scheduler.dispatch import tick
 from tests.epro.conftest import NURSE, schema
 from tests.web.conftest import Page
+
+if TYPE_CHECKING:
+    from tests.journeys.ward import Ward
 
 __all__ = ["schema"]
 
@@ -117,6 +121,15 @@ def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     engine.dispose()
     with serving(url, home) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Ward]":
+    """Two hundred patients that the tests of the nurse checks have in common; each adds patients of its own."""
+    from tests.journeys.ward import ward_in
+
+    with ward_in(tmp_path_factory.mktemp("ward")) as opened:
+        yield opened
 
 
 @contextmanager

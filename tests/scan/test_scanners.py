@@ -5,6 +5,7 @@ A route is attacked as the first of PEOPLE who reaches it; what wapiti sees with
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import requests
@@ -26,9 +27,8 @@ needs = {
     scanner: pytest.mark.skipif(not installed(scanner), reason=f"{scanner} is not installed: apt-get install {scanner}")
     for scanner in ("wapiti", "sqlmap")
 }
-# An unknown code and a form without its token get one page, so wapiti cannot tell that the token is asked for; that it
-# is: test_a_right_code_without_the_token_of_its_page_opens_nothing.
-ALIKE = "Cross Site Request Forgery: POST /:"
+# wapiti suspects a page that answers a wrong request alike with and without its token
+SUSPECTED = "Cross Site Request Forgery: POST "
 
 
 @dataclass(frozen=True)
@@ -78,28 +78,48 @@ class Visit:
         return unreached(self.app, self.targets, values, CSRF.findall(last.text)[0])
 
 
-class Scanned:
-    """The running service, and whose each route is to attack."""
+def whose_each_route_is(here: Place) -> dict[str, str]:
+    """Route to the first of PEOPLE whose pages lead there, or who may go there."""
+    app, whose = create_app(here.house), dict[str, str]()
+    for somebody in PEOPLE:
+        for name in Visit(here, app, somebody).targets:
+            whose.setdefault(name, somebody.name)
+    for name in unreached(app, whose, {}, ""):
+        audience = AUDIENCES[name.split()[1]]
+        roles = ROLES_WITH.get(audience, {"nurse"} if audience == MEMBER else set())
+        whose[name] = next((each.name for each in PEOPLE if each.name in roles), PEOPLE[-1].name)
+    return whose
 
-    def __init__(self, here: Place) -> None:
-        self.here, self.app = here, create_app(here.house)
-        self.whose: dict[str, str] = {}
-        for somebody in PEOPLE:
-            for name in Visit(here, self.app, somebody).targets:
-                self.whose.setdefault(name, somebody.name)
-        for name in unreached(self.app, self.whose, {}, ""):
-            audience = AUDIENCES[name.split()[1]]
-            roles = ROLES_WITH.get(audience, {"nurse"} if audience == MEMBER else set())
-            self.whose[name] = next((each.name for each in PEOPLE if each.name in roles), PEOPLE[-1].name)
+
+@dataclass(frozen=True)
+class Scanned:
+    """A running service that nobody has attacked yet, and whose each route is to attack."""
+
+    here: Place
+    app: Flask
+    whose: dict[str, str]
 
     def routes_of(self, somebody: Somebody) -> list[str]:
         return sorted(name for name, whose in self.whose.items() if whose == somebody.name)
 
+    def refuses(self, suspected: str, somebody: Somebody) -> bool:
+        """Whether the request that wapiti suspects is turned away without the token of its page: tried by hand."""
+        path = suspected.removeprefix(SUSPECTED).partition(":")[0]
+        answered = somebody.session(self.here).post(self.here.address + path, allow_redirects=False, timeout=60)
+        no_more_is_told = somebody.starts != DESK and answered.status_code == 404  # than that nothing is open
+        return answered.status_code == 400 or no_more_is_told
+
 
 @pytest.fixture(scope="module")
-def scanned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scanned]:
+def whose(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     with service(tmp_path_factory.mktemp("home"), sorted(ROLES)) as running:
-        yield Scanned(running)
+        return whose_each_route_is(running)
+
+
+@pytest.fixture
+def scanned(tmp_path: Path, whose: dict[str, str]) -> Iterator[Scanned]:
+    with service(tmp_path, sorted(ROLES)) as running:
+        yield Scanned(running, create_app(running.house), whose)
 
 
 @needs["wapiti"]
@@ -136,7 +156,7 @@ def test_wapiti_sees_nothing_amiss_in_our_pages(scanned: Scanned, somebody: Some
     cookie = cookie_of(somebody.session(scanned.here))
     found = wapiti(scanned.here.address, cookie, start=somebody.starts, modules=LOOKS)
 
-    assert [line for line in found if not line.startswith(ALIKE)] == []
+    assert [line for line in found if not (line.startswith(SUSPECTED) and scanned.refuses(line, somebody))] == []
 
 
 @needs["wapiti"]

@@ -1,19 +1,24 @@
 """R's figures: JM 1.5-2 under R 4.2.2, in aids_joint.json and pbc2_joint.json, within the 2 % stated there.
 
-On pbc2 R's nodes stay where the scores alone put them, and R stops a little below the top: its arm effects there, which
-are near 0, are compared in standard errors, and the likelihood of ours must be higher than that of R's own estimates.
+On pbc2 the arm's effects are 0.2 to 1.2 standard errors from 0, so that 2 % of them is less than R itself settles. By
+R's own rule of summing up (rule_of_jm.py) our likelihood at R's estimates is R's to 1e-9: it is the same model,
+and its top lies elsewhere: R's search ended before it, by 1 to 8 % of those effects; R's five points a random effect,
+which stay where the scores alone put them, cost as much again, and 0.07 of the log likelihood. They are therefore
+compared as hazard ratios within 2 %, and in standard errors.
 """
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
 
 from analysis import joint
-from analysis.joint.likelihood import Likelihood
 from analysis.joint.reading import read
+from tests.analysis.joint.rule_of_jm import centre_of_jm, likelihood_of_jm
 
 BASELINES = {"piecewise": "piecewise-PH-aGH", "weibull": "weibull-PH-aGH"}
 LOGLIK = 0.05
+CIRRHOSIS = "log_bili ~ year * drug"
 
 
 def values(block, column="Value"):
@@ -45,34 +50,65 @@ def test_the_joint_model_of_aids_agrees_with_r(baseline, figures, patients):
     assert np.sqrt(np.diag(ours.random_effects)) == pytest.approx(np.sqrt(np.diag(theirs["D"])), rel=0.02)
 
 
-@pytest.mark.parametrize("baseline", BASELINES)
-def test_the_joint_model_of_cirrhosis_agrees_with_r(baseline, figures, patients):
-    theirs = figures("pbc2_joint")[BASELINES[baseline]]
+@pytest.fixture
+def cirrhosis(patients):
+    """The forms and the patients of pbc2."""
     forms, subjects = patients("pbc2"), patients("pbc2_id")
-    forms["log_bili"] = np.log(forms["serBilir"])
-    subjects["drug"] = pd.Categorical(subjects["drug"], ["placebo", "D-penicil"])
+    drug = pd.Categorical(subjects["drug"], ["placebo", "D-penicil"])
+    return forms.assign(log_bili=np.log(forms["serBilir"])), subjects.assign(drug=drug)
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_the_joint_model_of_cirrhosis_agrees_with_r(baseline, figures, cirrhosis):
+    theirs = figures("pbc2_joint")[BASELINES[baseline]]
     keys = {"subject": "id", "month": "year", "time": "years", "event": "death"}
 
-    ours = joint.fit("log_bili ~ year * drug", forms, subjects, **keys, hazard="drug", baseline=baseline)
+    ours = joint.fit(CIRRHOSIS, *cirrhosis, **keys, hazard="drug", baseline=baseline)
 
     event = dict(zip(theirs["event"]["term"], values(theirs["event"]), strict=True))
     assert ours.hazard.loc["association", "coef"] == pytest.approx(event["Assoct"], rel=0.02)
+    ratios = np.exp([event["drugD-penicil"], event["Assoct"]])
+    assert ours.hazard["hr"].to_numpy() == pytest.approx(ratios, rel=0.02)
     se = dict(zip(theirs["event"]["term"], values(theirs["event"], "Std.Err"), strict=True))
     assert ours.hazard["se"].to_numpy() == pytest.approx([se["drugD-penicil"], se["Assoct"]], rel=0.02)
-    apart = ours.hazard["coef"].iloc[0] - event["drugD-penicil"]
-    assert abs(apart) < 0.05 * se["drugD-penicil"]
-    scores = values(theirs["longitudinal"])[[0, 1, 2, 3]]
+    assert abs(ours.hazard["coef"].iloc[0] - event["drugD-penicil"]) < 0.05 * se["drugD-penicil"]
+    scores = values(theirs["longitudinal"])
     assert (np.abs(ours.longitudinal["estimate"] - scores) < 0.05 * ours.longitudinal["se"]).all()
     assert ours.longitudinal["se"].to_numpy() == pytest.approx(values(theirs["longitudinal"], "Std.Err"), rel=0.02)
     assert ours.sigma == pytest.approx(theirs["sigma"], rel=0.02)
-
-    data = read("log_bili ~ year * drug", forms, subjects, "id", "year", "years", "death", "drug").data
-    assert ours.loglik >= _loglik_of(theirs, Likelihood(data, baseline))
     assert ours.loglik == pytest.approx(theirs["loglik"], abs=0.1)
 
 
-def _loglik_of(theirs, likelihood):
-    """Our likelihood at R's estimates; R counts its baseline hazard at a score of 0, ours at the mean score."""
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_by_the_rule_of_r_our_likelihood_is_that_of_r_and_its_top_lies_above_the_estimates_of_r(
+    baseline, figures, cirrhosis
+):
+    given = figures("pbc2_joint")
+    theirs = given[BASELINES[baseline]]
+    known = read(CIRRHOSIS, *cirrhosis, "id", "year", "years", "death", "drug")
+    likelihood = likelihood_of_jm(known.data, known.design, baseline)
+    centre = centre_of_jm(likelihood, given["lme"])
+    theta = _theta_of(theirs, likelihood)
+
+    value, score = likelihood.scores(theta, centre)
+    unit = 1 / np.sqrt((score**2).sum(axis=0))  # near a standard error were the parameters alone
+
+    def below(step):
+        value, score = likelihood.scores(theta + unit * step, centre)
+        return -value.sum(), -unit * score.sum(axis=0)
+
+    top = minimize(below, np.zeros(len(theta)), jac=True, method="BFGS", options={"gtol": 1e-3})
+    found = theta + unit * top.x
+
+    assert value.sum() == pytest.approx(theirs["loglik"], abs=1e-8)
+    assert -top.fun > theirs["loglik"] + 4e-4
+    arm = len(theirs["longitudinal"]["term"]) + 4
+    assert found[arm] / theta[arm] - 1 > 0.01  # the effect on the hazard: R ended before it
+    assert found[2] / theta[2] - 1 > 0.02  # and of the effect on the score
+
+
+def _theta_of(theirs, likelihood):
+    """R's estimates as ours are written: R counts its baseline hazard at a score of 0, ours at the mean score."""
     event = dict(zip(theirs["event"]["term"], values(theirs["event"]), strict=True))
     root = np.linalg.cholesky(theirs["D"])
     effects = [np.log(theirs["sigma"]), np.log(root[0, 0]), root[1, 0], np.log(root[1, 1])]
@@ -82,6 +118,4 @@ def _loglik_of(theirs, likelihood):
     else:
         hazard = [event[f"log(xi.{piece})"] + lift for piece in range(1, 8)]
     fixed = [event["drugD-penicil"], event["Assoct"]]
-    theta = np.concatenate([values(theirs["longitudinal"]), effects, fixed, hazard])
-    centre = likelihood.centred(theta, np.zeros((len(likelihood.data.time), 2)))
-    return likelihood.scores(theta, centre)[0].sum()
+    return np.concatenate([values(theirs["longitudinal"]), effects, fixed, hazard])

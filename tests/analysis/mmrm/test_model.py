@@ -157,6 +157,17 @@ def test_the_average_over_visits_is_the_mean_of_the_differences():
     assert average == pytest.approx(model.contrasts("arm", by="visit")["estimate"].mean())
 
 
+def test_a_covariate_may_stand_in_a_formula_as_its_distance_from_the_mean_alone():
+    data = trial()
+
+    model = fitted(data, "chg ~ center(base) * visit + arm * visit")
+
+    assert difference(model) == pytest.approx(difference(fitted(data)), rel=1e-6)
+    assert fitted(data.drop(index=0), "chg ~ center(base) * visit + arm * visit").rows == model.rows - 1
+    with pytest.raises(BadInput, match="no column height"):
+        fitted(data, "chg ~ height + center(base) * visit")
+
+
 def test_rows_without_outcome_or_covariate_are_left_out_and_counted():
     data = trial()
     data.loc[[0, 1], "chg"] = np.nan

@@ -3,7 +3,7 @@
 from alembic import op
 import sqlalchemy as sa
 from scheduler.instants import Instant
-revision = '415fa457a89a'
+revision = '886695a15b2b'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -199,6 +199,7 @@ def upgrade() -> None:
     sa.Column('expected', sa.Boolean(), nullable=False),
     sa.Column('started_at', Instant(), nullable=True),
     sa.Column('completed_at', Instant(), nullable=True),
+    sa.Column('received_at', Instant(), nullable=True),
     sa.Column('reason', sa.String(), nullable=True),
     sa.Column('entry', sa.String(), nullable=False),
     sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_assessment_entry_audit'), initially='DEFERRED', deferrable=True),
@@ -210,7 +211,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_assessment_closes_at'), ['closes_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_assessment_completed_at'), ['completed_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_assessment_entry'), ['entry'], unique=False)
-        batch_op.create_index(batch_op.f('ix_assessment_subject'), ['subject'], unique=False)
+        batch_op.create_index('ix_assessment_subject_closes_at', ['subject', 'closes_at'], unique=False)
 
     op.create_table('card',
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
@@ -339,8 +340,10 @@ def upgrade() -> None:
     sa.Column('signed_at', Instant(), nullable=False),
     sa.Column('zone', sa.String(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
-    sa.Column('last_answer', sa.Integer(), nullable=False),
     sa.Column('last_event', sa.Integer(), nullable=False),
+    sa.Column('last_answer', sa.Integer(), nullable=False),
+    sa.Column('last_covariate', sa.Integer(), nullable=False),
+    sa.Column('last_adverse_event', sa.Integer(), nullable=False),
     sa.Column('sha256', sa.String(), nullable=False),
     sa.Column('entry', sa.String(), nullable=False),
     sa.ForeignKeyConstraint(['entry'], ['audit.id'], name=op.f('fk_signature_entry_audit'), initially='DEFERRED', deferrable=True),
@@ -568,6 +571,7 @@ def upgrade() -> None:
         batch_op.create_index('ix_message_awaiting_receipt', ['left_at'], unique=False, postgresql_where=sa.text("state = 'accepted'"), sqlite_where=sa.text("state = 'accepted'"))
         batch_op.create_index('ix_message_due', ['next_try_at'], unique=False, postgresql_where=sa.text("state = 'planned'"), sqlite_where=sa.text("state = 'planned'"))
         batch_op.create_index('ix_message_open_lease', ['lease_until'], unique=False, postgresql_where=sa.text('lease_until IS NOT NULL'), sqlite_where=sa.text('lease_until IS NOT NULL'))
+        batch_op.create_index('ix_message_stuck', ['state'], unique=False, postgresql_where=sa.text("state IN ('refused', 'unknown', 'given_up', 'undelivered', 'not_sendable', 'withheld')"), sqlite_where=sa.text("state IN ('refused', 'unknown', 'given_up', 'undelivered', 'not_sendable', 'withheld')"))
 
     op.create_table('attempt',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -617,6 +621,7 @@ def downgrade() -> None:
 
     op.drop_table('attempt')
     with op.batch_alter_table('message', schema=None) as batch_op:
+        batch_op.drop_index('ix_message_stuck', postgresql_where=sa.text("state IN ('refused', 'unknown', 'given_up', 'undelivered', 'not_sendable', 'withheld')"), sqlite_where=sa.text("state IN ('refused', 'unknown', 'given_up', 'undelivered', 'not_sendable', 'withheld')"))
         batch_op.drop_index('ix_message_open_lease', postgresql_where=sa.text('lease_until IS NOT NULL'), sqlite_where=sa.text('lease_until IS NOT NULL'))
         batch_op.drop_index('ix_message_due', postgresql_where=sa.text("state = 'planned'"), sqlite_where=sa.text("state = 'planned'"))
         batch_op.drop_index('ix_message_awaiting_receipt', postgresql_where=sa.text("state = 'accepted'"), sqlite_where=sa.text("state = 'accepted'"))
@@ -711,7 +716,7 @@ def downgrade() -> None:
 
     op.drop_table('card')
     with op.batch_alter_table('assessment', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_assessment_subject'))
+        batch_op.drop_index('ix_assessment_subject_closes_at')
         batch_op.drop_index(batch_op.f('ix_assessment_entry'))
         batch_op.drop_index(batch_op.f('ix_assessment_completed_at'))
         batch_op.drop_index(batch_op.f('ix_assessment_closes_at'))
