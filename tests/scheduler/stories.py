@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 QUICK, THOROUGH = 200, 2000
+SECONDS = 3600  # for thousands, on a machine that does much else
 Check = Callable[..., None]
 
 
@@ -20,7 +21,8 @@ def story(**drawn: Any) -> Callable[[Check], Check]:
             quiet = [HealthCheck.too_slow, HealthCheck.filter_too_much]
             return settings(max_examples=n, deadline=None, suppress_health_check=quiet)(given(**drawn)(check))
 
-        check.__globals__[f"{check.__name__}_thoroughly"] = pytest.mark.slow(examples(THOROUGH))
+        thorough = pytest.mark.timeout(SECONDS)(pytest.mark.slow(examples(THOROUGH)))
+        check.__globals__[f"{check.__name__}_thoroughly"] = thorough
         return examples(QUICK)
 
     return tell

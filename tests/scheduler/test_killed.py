@@ -50,6 +50,7 @@ def texts_by_subject(folder: Path) -> Counter[str]:
     return Counter(re.search(r"/p/(p\d+)-", body)[1].upper() for body in bodies)  # type: ignore[index]
 
 
+@pytest.mark.timeout(1800)  # 32 processes, each to be started: minutes on a machine that does much else
 @pytest.mark.parametrize(
     ("seed", "kills", "patients_due"),
     [(1, 6, 60), *(pytest.param(seed, 30, 200, marks=pytest.mark.slow) for seed in (2, 3))],
