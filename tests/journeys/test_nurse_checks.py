@@ -1,4 +1,28 @@
-"""A nurse's work in a real browser: filters, sorting, calls, print, no scripts, and how many clicks it takes."""
+"""A nurse's work in a real browser: filters, sorting, calls, print, no scripts, and how many clicks it takes.
+
+The twenty acceptance checks of the desk, and the browser test that holds each (in this file where none is named):
+
+ 1 counts on the first screen     test_nurse_lists: the_first_screen_after_signing_in_counts_…
+ 2 least time left on top         test_nurse_lists: the_overdue_list_has_the_form_with_least_time_left_on_top
+ 3 filters in place and address   filters_and_sorted_columns_change_the_rows_in_place_…
+ 4 sorting by click and keyboard  the same
+ 5 search among 200 patients      test_nurse_lists: one_of_two_hundred_patients_is_found_by_her_id_…
+ 6 both denominators, totals      test_nurse_lists: the_grid_shows_both_denominators_…
+ 7 a death today                  test_nurse_acts: a_death_recorded_today_takes_later_forms_off_…
+ 8 the timeline                   test_nurse_acts: the_timeline_tells_everything_in_order_of_time_…
+ 9 a text sent again              a_text_sent_again_stands_in_the_trail_with_the_nurses_name_and_once
+10 an undelivered text            test_nurse_acts: one_callback_puts_an_undelivered_text_on_the_list_…
+11 a missing reason               test_nurse_acts: a_missing_reason_is_one_of_the_list_…
+12 from paper or by phone         test_nurse_acts: a_form_entered_from_paper_says_so_…
+13 patients of another site       test_nurse_lists: a_nurse_can_neither_list_nor_open_…
+14 no arm and no score            test_nurse_lists: no_page_source_or_file_shows_an_arm_or_a_score_…
+15 the file for Excel             test_nurse_lists: the_file_holds_exactly_the_filtered_rows_…
+16 on paper                       on_paper_every_row_stands_with_its_heads_and_the_time_and_no_button
+17 without colours                test_nurse_lists: every_state_is_told_by_a_word_and_a_shape_…
+18 accessibility                  every_page_of_a_nurse_breaks_no_rule_…, and each page in test_desk, test_desk_standing
+19 without scripts; by keyboard   everything_can_be_done_without_scripts, a_row_…_with_the_keyboard_alone
+20 idle, note kept, looks kept    test_nurse_acts: an_idle_session_ends_the_half_written_note_comes_back_…
+"""
 
 import pytest
 from playwright.sync_api import expect
@@ -15,6 +39,7 @@ __all__ = ["browser", "nurse"]  # fixtures of the desk's own journey
 
 pytestmark = [needs_chromium, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
+MOST_TABS = 200
 LATE_FOR = 51  # days since randomisation: the form of 1.5 months is late, and no text went today
 
 
@@ -52,6 +77,8 @@ def test_filters_and_sorted_columns_change_the_rows_in_place_and_their_address_o
     header.get_by_role("link").click()
     expect(header).to_have_attribute("aria-sort", "descending")
     assert nurse.evaluate("window.sameDocument")
+    subjects = nurse.locator("table.forms tbody th").all_inner_texts()
+    assert subjects == sorted(subjects, reverse=True)
 
     address, shown = nurse.url, nurse.locator("main table").inner_text()
     nurse.goto("about:blank")
@@ -68,7 +95,7 @@ def test_every_page_of_a_nurse_breaks_no_rule_of_accessibility_at_any_size(nurse
     nurse.get_by_role("button", name="Inte nådd").click()
     expect(rows(nurse, "#overdue").filter(has_text="UME-731")).to_contain_text("Inte nådd")
     hold(nurse)
-    paths = ("visits/M1.5/paper", "stopped", "trail", "trail/looks", "signatures", "")
+    paths = ("visits/M1.5/paper", "stopped", "trail", "looks", "signatures", "")
     for path in paths:
         nurse.goto(f"{service.address}/desk/patients/UME-731/{path}".rstrip("/"))
         hold(nurse)
@@ -113,6 +140,36 @@ def test_everything_can_be_done_without_scripts(browser, service):
         expect(page.get_by_role("columnheader", name="Läge")).to_have_attribute("aria-sort", "ascending")
 
 
+def test_a_row_of_the_list_is_worked_with_the_keyboard_alone_and_the_focus_is_seen(nurse, service):
+    randomised(service, "UME-756", LATE_FOR)
+    nurse.goto(f"{service.address}/desk")
+    row = rows(nurse, "#overdue").filter(has_text="UME-756")
+    tab_to(nurse, row.get_by_role("button", name="Ring"))
+    nurse.keyboard.press("Enter")
+    nurse.wait_for_url("**/call*")
+    tab_to(nurse, nurse.get_by_role("button", name="Inte nådd"))
+    nurse.keyboard.press("Space")
+    expect(row).to_contain_text("Inte nådd")
+
+    tab_to(nurse, row.get_by_role("combobox"))
+    nurse.keyboard.press("ArrowDown")
+    tab_to(nurse, row.get_by_role("button", name="Notera"))
+    nurse.keyboard.press("Enter")
+
+    expect(row).to_have_count(0)
+
+
+def tab_to(page, wanted):
+    """Tab until this has the focus, and see at every step where the focus is."""
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", page.evaluate("document.activeElement.outerHTML")
+        if wanted.evaluate("each => each === document.activeElement"):
+            return
+    raise AssertionError("the keyboard does not lead there")
+
+
 def test_on_paper_every_row_stands_with_its_heads_and_the_time_and_no_button(nurse, service):
     randomised(service, "UME-761", LATE_FOR)
     for path in ("/desk", "/desk/completion", "/desk/forms", "/desk/patients/UME-761"):
@@ -123,16 +180,3 @@ def test_on_paper_every_row_stands_with_its_heads_and_the_time_and_no_button(nur
         heads = nurse.evaluate("[...document.querySelectorAll('thead')].map(head => getComputedStyle(head).display)")
         assert set(heads) == {"table-header-group"}
         nurse.emulate_media(media="screen")
-
-
-def test_every_state_is_told_by_a_word_of_its_own_and_by_a_shape(nurse, service):
-    randomised(service, "UME-771", LATE_FOR)
-    nurse.goto(f"{service.address}/desk/forms")
-
-    states = nurse.evaluate(
-        """() => Object.fromEntries([...document.querySelectorAll('.state')].map(
-            each => [each.className, [each.textContent, getComputedStyle(each, '::before').content]]))"""
-    )
-
-    assert len({words for words, _ in states.values()}) == len(states) >= 2
-    assert all(shape not in ("none", "normal", '""') for _, shape in states.values())
