@@ -2,7 +2,8 @@
 
 One file: a zip of the database's own copy and `manifest.json`, which says what must come back: rows and a hash of every
 table, the head of every chain of the trail, and the record of some patients. Keys are never in it; the manifest names
-their fingerprints, so that one knows which keys to look for.
+their fingerprints, so that one knows which keys to look for. The zip's comment, the last bytes of the file, is the
+SHA-256 of all before it: a zip alone does not notice every altered byte of its own headers.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, Engine, select
 
@@ -39,6 +40,7 @@ DATABASE, MANIFEST, SUFFIX = "database", "manifest.json", ".epro-backup"
 PATIENTS_COMPARED = 20
 TOO_OLD_AFTER = timedelta(days=1)
 CHUNK = 1 << 20
+SEAL_BYTES = 64
 DAMAGED = (  # what a zip with an altered byte may raise, RuntimeError when it then looks encrypted
     *(zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError, EOFError),
     *(NotImplementedError, RuntimeError),
@@ -93,15 +95,23 @@ def back_up(house: House, out: Path, now: datetime) -> tuple[Path, Manifest]:
             keys=fingerprints(house.settings),
             **held,
         )
-        descriptor = os.open(whole, os.O_WRONLY | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.write(copy, DATABASE)
-                archive.writestr(MANIFEST, manifest.written())
-            file.flush()
-            os.fsync(file.fileno())
+        pack(whole, copy, manifest)
         os.replace(whole, target)
     return target, manifest
+
+
+def pack(file: Path, copy: Path, manifest: Manifest) -> None:
+    """Write copy and manifest to a new file, sealed and on the disk, readable by its owner alone."""
+    with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as opened:
+        with zipfile.ZipFile(opened, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.comment = b"0" * SEAL_BYTES  # the place of the seal
+            archive.write(copy, DATABASE)
+            archive.writestr(MANIFEST, manifest.written())
+        seal, _ = _seal(opened)
+        opened.seek(-SEAL_BYTES, os.SEEK_END)
+        opened.write(seal)
+        opened.flush()
+        os.fsync(opened.fileno())
 
 
 def _copied(house: House, copy: Path, now: datetime) -> dict[str, Any]:
@@ -152,12 +162,17 @@ def record_of(connection: Connection, protocol: Protocol, subject: str, at: date
 
 
 def read_manifest(file: Path) -> Manifest:
-    """Raises BackupRefused when the file is no backup of ours."""
+    """Raises BackupRefused when the file is no backup of ours, or not as it was written."""
+    damaged = BackupRefused(f"{file.name} is not a backup of epro, or was damaged. Take another one.")
+    with file.open("rb") as opened:
+        seal, there = _seal(opened)
+    if seal != there:
+        raise damaged
     try:
         with zipfile.ZipFile(file) as archive:
             return Manifest.read(archive.read(MANIFEST).decode())
     except DAMAGED:
-        raise BackupRefused(f"{file.name} is not a backup of epro, or was damaged. Take another one.") from None
+        raise damaged from None
 
 
 def check(file: Path, settings: Settings) -> Manifest:
@@ -238,6 +253,16 @@ def fingerprints(settings: Settings) -> list[str]:
 def sha256_of(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _seal(file: BinaryIO) -> tuple[bytes, bytes]:
+    """The seal that a file ought to bear, and what stands in its place."""
+    digest, left = hashlib.sha256(), max(file.seek(0, os.SEEK_END) - SEAL_BYTES, 0)
+    file.seek(0)
+    while chunk := file.read(min(CHUNK, left)):
+        digest.update(chunk)
+        left -= len(chunk)
+    return digest.hexdigest().encode(), file.read()
 
 
 def _unpacked(file: Path, manifest: Manifest, folder: Path) -> Path:

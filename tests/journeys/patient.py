@@ -1,6 +1,8 @@
 """A patient with a link in her phone, and how she goes through her form in a real browser."""
 
-from playwright.sync_api import BrowserContext, Page, expect
+from contextlib import suppress
+
+from playwright.sync_api import BrowserContext, Error, Page, expect
 from sqlalchemy import Row, select
 
 from epro.store.database import reading
@@ -9,6 +11,10 @@ from tests.journeys.conftest import Service
 
 ITEMS = 30
 START = {"sv": "Börja", "en": "Start"}
+TAKEN_OVER = """() => new Promise(done => {
+    const look = () => history.state?.at ? done() : requestAnimationFrame(look)
+    look()
+})"""
 PLACE = {"sv": "Fråga {} av 30", "en": "Question {} of 30"}
 
 
@@ -56,7 +62,15 @@ def begin(page: Page, link: str) -> None:
     """Open a link, press Start, and wait until the page's script has taken over: before that a tap sends a page."""
     page.goto(link)
     page.locator(".primary").click()
-    page.wait_for_function("history.state?.at")
+    await_script(page)
+
+
+def await_script(page: Page) -> None:
+    """Until the page's script has taken over. The page's policy forbids Playwright's own way to wait for words."""
+    while True:
+        with suppress(Error):  # the page before has gone meanwhile
+            page.evaluate(TAKEN_OVER)
+            return
 
 
 def answer(page: Page, first: int, last: int, nth: int = 1, language: str = "sv") -> None:

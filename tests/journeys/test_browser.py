@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.journeys.browsing import chromium, hold_to_the_rules, needs_chromium, phone
-from tests.journeys.patient import ITEMS, PLACE, Patient, answer, begin, saved
+from tests.journeys.patient import ITEMS, PLACE, Patient, answer, await_script, begin, saved
 
 pytestmark = needs_chromium
 
@@ -37,7 +37,7 @@ def test_a_form_is_answered_by_finger_with_a_blank_looked_over_changed_and_sent_
         page.goto(patient.link)
         expect(heading(page)).to_have_text("Ett formulär väntar på dig")
         page.get_by_role("button", name="Börja").tap()
-        page.wait_for_function("history.state?.at")
+        await_script(page)
         assert page.url == f"{patient.service.address}/form"  # and holds no token
         page.get_by_role("button", name="Fortsätt").tap()
         expect(page.get_by_role("alert")).to_contain_text("Du har inte valt något svar")
@@ -95,13 +95,13 @@ def test_every_screen_is_for_everybody(browser, patient, language):
             page.goto(f"{address}{path}?language={language}")
             look()
         page.locator(".primary").click()
-        page.wait_for_function("history.state?.at")
+        await_script(page)
         look()
         for screen in ("review", "waiting"):
             page.evaluate(SHOW, screen)
             look()
         page.reload()
-        page.wait_for_function("history.state?.at")
+        await_script(page)
         page.locator(".primary:visible").click()
         expect(page.get_by_role("alert")).to_be_visible()
         look()
@@ -125,7 +125,7 @@ def test_the_whole_form_can_be_filled_in_and_sent_by_keyboard_alone(browser, pat
 
         page.goto(patient.link)
         press("Tab", "Enter")
-        page.wait_for_function("history.state?.at")
+        await_script(page)
         press("Tab", "Space", "ArrowDown")
         assert page.evaluate(FOCUSED)[2] == "solid"
         press("Tab")

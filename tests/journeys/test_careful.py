@@ -12,6 +12,7 @@ from epro.store.database import writing
 from epro.web.app import create_app
 from tests.epro.conftest import NOW, NURSE
 from tests.journeys.browsing import chromium, hold_to_the_rules, needs_chromium, phone
+from tests.journeys.patient import await_script
 from tests.web.conftest import clock, desk, house, link
 from tests.web.test_arriving import code_of, enrol, with_trial
 
@@ -67,13 +68,13 @@ def test_what_a_careful_trial_shows_before_during_and_after_is_for_everybody(bro
         look()
         page.fill("input[name=second_step]", "7294")
         page.locator(".primary").click()
-        page.wait_for_function("history.state?.at")
+        await_script(page)
         look()
 
         page.goto(f"{address}/p/{link(mode='tablet')}{asked}")
         look()
         page.locator(".primary").click()
-        page.wait_for_function("history.state?.at")
+        await_script(page)
         page.goto(f"{address}/form/review")
         page.locator("#send .primary").click()
         expect(page.locator(".tick")).to_be_visible()
