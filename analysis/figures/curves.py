@@ -11,7 +11,7 @@ from analysis.figures.canvas import COLOURS, DASHES, Figure, figure, framed, mon
 from analysis.survival import KaplanMeier
 
 PERCENTS = [f"{share} %" for share in range(0, 101, 20)]
-MOST_TIMES = 500  # of one curve
+MOST_TIMES = 250  # of one curve
 
 
 def survival_curves(

@@ -13,8 +13,8 @@ from analysis.disposition import STATUSES
 from analysis.figures.canvas import COLOURS, MARKERS, WIDTH, Figure, figure, months_axis, months_shown, style
 
 SHADES = ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#CC79A7", "#222222", "#f0f0f0", "#c9ccd1")
-MOST_POINTS = 400  # of one curve; with more patients its quantiles are drawn
-MOST_SWIMMERS, MOST_ROWS = 400, 1000  # with more patients every so many of them are drawn, and the caption says so
+MOST_POINTS = 200  # of one curve; with more patients its quantiles are drawn
+MOST_SWIMMERS, MOST_ROWS = 200, 1000  # with more patients every so many of them are drawn, and the caption says so
 TICK = 0.4  # half a form's mark, in lines
 LEGEND_ROW = 0.25  # inches
 Numbers = NDArray[np.float64]
