@@ -387,12 +387,16 @@ def test_a_receipt_of_someone_else_changes_nothing(patients: Patients, pen: Pen)
 # ---- several hands ----
 
 
-def test_many_hands_send_each_text_once(patients: Patients) -> None:
-    for n in range(60):
-        patients.anchors[f"P{n}"] = {"randomisation": RANDOMISED}
-    patients.replan(EARLY)
+def all_due_at_once(patients: Patients, count: int) -> None:
     if patients.engine.dialect.name != "postgresql":
         pytest.skip("SQLite takes one writer at a time")
+    for n in range(count):
+        patients.anchors[f"P{n}"] = {"randomisation": RANDOMISED}
+    patients.replan(EARLY)
+
+
+def test_many_hands_send_each_text_once(patients: Patients) -> None:
+    all_due_at_once(patients, 60)
     wire = Wire()
 
     while scheduler.tick(patients.engine, DUE, Pen(patients), wire, hands=8).claimed:
@@ -402,11 +406,7 @@ def test_many_hands_send_each_text_once(patients: Patients) -> None:
 
 
 def test_each_acceptance_is_committed_by_itself_however_many_hands_are_at_work(patients: Patients) -> None:
-    for n in range(20):
-        patients.anchors[f"P{n}"] = {"randomisation": RANDOMISED}
-    patients.replan(EARLY)
-    if patients.engine.dialect.name != "postgresql":
-        pytest.skip("SQLite takes one writer at a time")
+    all_due_at_once(patients, 20)
 
     scheduler.tick(patients.engine, DUE, Pen(patients), Wire(), hands=8)
 
@@ -416,11 +416,7 @@ def test_each_acceptance_is_committed_by_itself_however_many_hands_are_at_work(p
 
 
 def test_a_fault_in_one_hand_stops_the_others_and_loses_no_text(patients: Patients) -> None:
-    for n in range(40):
-        patients.anchors[f"P{n}"] = {"randomisation": RANDOMISED}
-    patients.replan(EARLY)
-    if patients.engine.dialect.name != "postgresql":
-        pytest.skip("SQLite takes one writer at a time")
+    all_due_at_once(patients, 40)
     wire = Wire([Accepted("SM")] * 5 + [ZeroDivisionError()])
 
     with pytest.raises(ZeroDivisionError):
