@@ -22,6 +22,7 @@ from sqlalchemy import (
     case,
     func,
     insert,
+    literal,
     null,
     or_,
     select,
@@ -175,7 +176,8 @@ def follow_with_columns(connection: Connection, arrow: Arrow, rows: Sequence[Row
 def _moving_each_and_telling(arrow: Arrow, columns: tuple[str, ...]) -> Insert:
     new = rows_of(message, columns)
     values: dict[str, Any] = {name: new.c[name] for name in columns if name != "id"}
-    moving = update(message).where(message.c.id == new.c.id, _in_a_source(arrow)).values(state=arrow.target, **values)
+    each = message.c.id == new.c.id
+    moving = update(message).where(each, _in_a_source(arrow, by_index=False)).values(state=arrow.target, **values)
     moved = moving.returning(message.c.id, message.c.latest_attempt).cte("moved")
     return _telling(select(moved.c.id), **_attempt_of(moved, columns))
 
@@ -192,8 +194,13 @@ def _moving_each(arrow: Arrow, columns: tuple[str, ...]) -> Update:
     return update(message).where(this, _in_a_source(arrow)).values(state=arrow.target, **values)
 
 
-def _in_a_source(arrow: Arrow) -> ColumnElement[bool]:
-    return or_(*(message.c.state == state for state in sorted(arrow.sources)))  # IN cannot be repeated
+def _in_a_source(arrow: Arrow, *, by_index: bool = True) -> ColumnElement[bool]:
+    """by_index=False: so that PostgreSQL looks up each row by its id, and never every planned text by its state.
+
+    That is what it does with a table that it has not analysed yet, however few the rows are.
+    """
+    state = message.c.state if by_index else message.c.state + literal("")
+    return or_(*(state == source for source in sorted(arrow.sources)))  # IN cannot be repeated
 
 
 def _tell(connection: Connection, ids: Sequence[int], told: Row, **taken: ColumnElement[Any]) -> None:
