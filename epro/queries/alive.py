@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
+from sqlalchemy.orm import aliased
 
 from epro.protocol import Protocol
 from epro.store import facts
-from epro.store.models import Assessment, Patient
+from epro.store.models import Assessment, Patient, PatientEvent
 from scheduler import arrows
 from scheduler.tables import message
 
 AHEAD = timedelta(days=7)  # so long before a text the nurse is asked
+MOST, MOST_LOOKED_AT = 25, 75
 STUCK = (arrows.WITHHELD, arrows.NOT_SENDABLE)
 
 
@@ -36,7 +38,7 @@ class Silent:
 def silent(
     connection: Connection, protocol: Protocol, now: datetime, *, sites: Collection[str] | None = None
 ) -> list[Silent]:
-    """The patients of these sites (None = all) to whom a text is due within a week, the first due first."""
+    """The patients of these sites (None = all) to whom a text is due within a week: the first `MOST`, in that order."""
     rule = protocol.schedule.signs_of_life
     if rule is None:
         return []
@@ -50,7 +52,8 @@ def silent(
         .join(Patient, Patient.subject == message.c.subject)
         .where(asked, ~_heard_of(soon - timedelta(days=rule.days - 1)), *here)
     )
-    first = {row.subject: row for row in reversed(connection.execute(joined.order_by(message.c.send_at)).all())}
+    in_order = joined.order_by(message.c.send_at, message.c.subject).limit(MOST_LOOKED_AT)
+    first = {row.subject: row for row in reversed(connection.execute(in_order).all())}
     found = []
     for subject, known in facts.facts_of(connection, first).items():
         row, last_sign_on = first[subject], max(sign.on for sign in known.signs)
@@ -58,10 +61,17 @@ def silent(
         if known.may_be_texted and (on - last_sign_on).days > rule.days:
             waits = rule.without == "hold"
             found.append(Silent(subject, row.site, row.visit, row.send_at, last_sign_on, waits))
-    return sorted(found, key=lambda one: (one.send_at, one.subject))
+    return sorted(found, key=lambda one: (one.send_at, one.subject))[:MOST]
 
 
 def _heard_of(since: datetime) -> ColumnElement[bool]:
-    """That a patient was enrolled or answered after this: most need not be looked at more closely."""
+    """That a patient was enrolled, answered or gave a sign after this: most need not be looked at more closely."""
     answered = or_(Assessment.started_at > since, Assessment.completed_at > since)
-    return or_(Patient.enrolled_at > since, exists().where(Assessment.subject == Patient.subject, answered))
+    sign = (PatientEvent.kind.in_(facts.SIGNS_OF_LIFE), PatientEvent.happened_on > since.date())
+    undoing = aliased(PatientEvent)
+    corrected = exists().where(undoing.subject == Patient.subject, undoing.corrects == PatientEvent.id)
+    return or_(
+        Patient.enrolled_at > since,
+        exists().where(Assessment.subject == Patient.subject, answered),
+        exists().where(PatientEvent.subject == Patient.subject, *sign, ~corrected),
+    )

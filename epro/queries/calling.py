@@ -75,6 +75,11 @@ def calls(lists: Worklist, replies: Sequence[Written], alerts: Sequence[Alert]) 
     return sorted(known, key=_rank)
 
 
+def most_urgent(ranked: Sequence[Call], most: int) -> list[Call]:
+    """The first of the list, and whoever asked for something however far down: nobody else knows of her."""
+    return [call for n, call in enumerate(ranked) if n < most or call.replies or call.alerts]
+
+
 def reasons(call: Call) -> list[tuple[str, Mapping[str, object]]]:
     """Why this patient stands on the list: words to be translated, and what stands in them."""
     form, found = call.form, list[tuple[str, Mapping[str, object]]]()

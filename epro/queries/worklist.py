@@ -1,7 +1,7 @@
 """Which forms are late, which are due, whom does no text reach, and what was done lately?
 
-Four lists, each with the form first whose window closes first. They hold the first `MOST` rows and say how many there
-are. Whatever the number of patients, they are read in a constant number of statements.
+Four lists, each with the form first whose window closes first. They hold the first rows and say how many there are.
+Whatever the number of patients, they are read in a constant number of statements.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from scheduler import arrows
 from scheduler.tables import attempt, message
 
 LATELY = SOON = timedelta(days=14)
-MOST = 100
-MOST_IN_DOUBT = 300  # patients of whom it is looked at more closely whether a text reaches them
+MOST, MOST_BESIDE = 50, 25  # of those to call; of those that nobody has to do anything about
+WAITING = ("overdue", "due", "in_doubt")  # the lists whose patients' facts are shown or judged
+MOST_IN_DOUBT = 200  # patients of whom it is looked at more closely whether a text reaches them
 DOUBTFUL = (
     facts.TEXTS_REFUSED,
     facts.OPTED_OUT,
@@ -73,7 +74,7 @@ class Unreachable:
 
 @dataclass(frozen=True)
 class Worklist:
-    """counts: of each list, how many there are in all. known: the facts of every patient that is listed."""
+    """counts: of each list, how many there are in all. known: the facts of every patient whose form waits."""
 
     overdue: tuple[Row, ...]
     due: tuple[Row, ...]
@@ -103,12 +104,12 @@ def worklist(
     late, not_late = (Assessment.due_on < today), (Assessment.due_on >= today)
     found = {
         "overdue": _first(connection, protocol, [*here, waits, is_open, late], MOST),
-        "due": _first(connection, protocol, [*here, waits, is_open, not_late], MOST),
+        "due": _first(connection, protocol, [*here, waits, is_open, not_late], MOST_BESIDE),
         "in_doubt": _first(connection, protocol, [*here, waits, _in_doubt()], MOST_IN_DOUBT),
-        "done": _first(connection, protocol, [*here, done], MOST, latest=True),
+        "done": _first(connection, protocol, [*here, done], MOST_BESIDE, latest=True),
     }
     counts = _counts(connection, here, waits, is_open, late, done)
-    known = facts.facts_of(connection, {row.subject for rows in found.values() for row in rows})
+    known = facts.facts_of(connection, {row.subject for name in WAITING for row in found[name]})
     rows = _rows(connection, protocol, found, known, now)
     unreachable = tuple(_unreachable(rows["in_doubt"], known))
     return Worklist(
@@ -173,11 +174,13 @@ def _counts(
     late: ColumnElement[bool],
     done: ColumnElement[bool],
 ) -> dict[str, int]:
+    """Every row is one that waits or is done, so that its day of submission tells which."""
+    not_done = Assessment.completed_at.is_(None)
     row = connection.execute(
         select(
-            func.count().filter(waits, is_open, late).label("overdue"),
-            func.count().filter(waits, is_open, ~late).label("due"),
-            func.count().filter(done).label("done"),
+            func.count().filter(not_done, is_open, late).label("overdue"),
+            func.count().filter(not_done, is_open, ~late).label("due"),
+            func.count().filter(~not_done).label("done"),
         )
         .select_from(Assessment)
         .join(Patient, Patient.subject == Assessment.subject)
@@ -195,8 +198,9 @@ def _rows(
 ) -> dict[str, tuple[Row, ...]]:
     ids = {row.id for rows in found.values() for row in rows}
     counted = answered(connection, [Assessment.id.in_(ids)])
-    sendings = _sendings(connection, ids, known)
-    misses = _misses(connection, known, now)
+    sendings = _sendings(connection, ids, {row.subject for rows in found.values() for row in rows})
+    to_call = {row.subject: known[row.subject] for name in ("overdue", "in_doubt") for row in found[name]}
+    misses = _misses(connection, to_call, now)
     today = _day(now, protocol)
 
     def as_row(row: Any) -> Row:

@@ -8,12 +8,13 @@ from flask import abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from epro.queries.alerts import open_alerts
+from epro.queries.alive import MOST as MOST_SILENT
 from epro.queries.alive import silent
 from epro.queries.brought_in import brought_in
-from epro.queries.calling import calls
+from epro.queries.calling import calls, most_urgent
 from epro.queries.lost import possibly_lost
 from epro.queries.timeline import subjects_like
-from epro.queries.worklist import worklist
+from epro.queries.worklist import MOST, worklist
 from epro.queries.written import written
 from epro.web.desk.gate import allowed, may, own_sites, pages, sites_here
 from epro.web.desk.inputs import typed
@@ -39,13 +40,16 @@ def landing() -> str | Response:
         quiet = silent(connection, protocol, now(), sites=sites)
         brought = brought_in(connection, now(), sites=sites)
         sending = ledger.health(connection, now())
+    ranked = calls(lists, replies, alerts)
     return render_template(
         "desk/worklist.html",
         lists=lists,
-        calls=calls(lists, replies, alerts),
+        calls=most_urgent(ranked, MOST),
+        to_call=len(ranked) + lists.counts["overdue"] - len(lists.overdue),
         asked=len(replies) + len(alerts),
         brought=brought,
         silent=quiet,
+        most_silent=MOST_SILENT,
         lost=lost,
         sending=sending,
         sites=sites_here(),
