@@ -107,8 +107,8 @@ class Scanned:
         path = suspected.removeprefix(SUSPECTED).partition(":")[0]
         session = somebody.session(self.here, ANOTHER)
         answered = session.post(self.here.address + path, allow_redirects=False, timeout=60)
-        no_more_is_told = somebody.starts != DESK and answered.status_code == 404  # than that nothing is open
-        return answered.status_code == 400 or no_more_is_told
+        is_patients = not path.startswith("/desk")  # who is told no more than that nothing is open here
+        return answered.status_code == (404 if is_patients else 400)
 
 
 @pytest.fixture(scope="module")
