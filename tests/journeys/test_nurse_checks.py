@@ -40,6 +40,10 @@ __all__ = ["browser", "nurse"]  # fixtures of the desk's own journey
 pytestmark = [needs_chromium, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
 MOST_TABS = 200
+HEADS_WITHOUT_CELLS = """() => [...document.querySelectorAll('table')].filter(table => table.tBodies[0]?.rows.length)
+    .flatMap(table => [...table.tHead.rows[0].cells]
+        .filter((head, n) => head.checkVisibility() && !table.tBodies[0].rows[0].cells[n]?.checkVisibility())
+        .map(head => head.textContent))"""
 LATE_FOR = 51  # days since randomisation: the form of 1.5 months is late, and no text went today
 
 
@@ -179,4 +183,5 @@ def test_on_paper_every_row_stands_with_its_heads_and_the_time_and_no_button(nur
         expect(nurse.locator("footer.printed")).to_be_visible()
         heads = nurse.evaluate("[...document.querySelectorAll('thead')].map(head => getComputedStyle(head).display)")
         assert set(heads) == {"table-header-group"}
+        assert nurse.evaluate(HEADS_WITHOUT_CELLS) == []
         nurse.emulate_media(media="screen")
