@@ -16,7 +16,7 @@ from scheduler import arrows
 from scheduler.tables import message
 
 AHEAD = timedelta(days=7)  # so long before a text the nurse is asked
-MOST, MOST_LOOKED_AT = 25, 75
+MOST, MOST_LOOKED_AT = 25, 50
 STUCK = (arrows.WITHHELD, arrows.NOT_SENDABLE)
 
 
@@ -50,7 +50,7 @@ def silent(
     joined = (
         select(*columns)
         .join(Patient, Patient.subject == message.c.subject)
-        .where(asked, ~_heard_of(soon - timedelta(days=rule.days - 1)), *here)
+        .where(asked, _not_heard_of(soon - timedelta(days=rule.days - 1)), *here)
     )
     in_order = joined.order_by(message.c.send_at, message.c.subject).limit(MOST_LOOKED_AT)
     first = {row.subject: row for row in reversed(connection.execute(in_order).all())}
@@ -64,14 +64,14 @@ def silent(
     return sorted(found, key=lambda one: (one.send_at, one.subject))[:MOST]
 
 
-def _heard_of(since: datetime) -> ColumnElement[bool]:
-    """That a patient was enrolled, answered or gave a sign after this: most need not be looked at more closely."""
+def _not_heard_of(since: datetime) -> ColumnElement[bool]:
+    """That a patient was enrolled before this, and has not answered or given a sign after it: most fall away here."""
     answered = or_(Assessment.started_at > since, Assessment.completed_at > since)
     sign = (PatientEvent.kind.in_(facts.SIGNS_OF_LIFE), PatientEvent.happened_on > since.date())
-    undoing = aliased(PatientEvent)
-    corrected = exists().where(undoing.subject == Patient.subject, undoing.corrects == PatientEvent.id)
-    return or_(
-        Patient.enrolled_at > since,
-        exists().where(Assessment.subject == Patient.subject, answered),
-        exists().where(PatientEvent.subject == Patient.subject, *sign, ~corrected),
+    correcting = aliased(PatientEvent)
+    same = (correcting.subject == PatientEvent.subject, correcting.corrects == PatientEvent.id)
+    return and_(
+        Patient.enrolled_at <= since,
+        ~exists().where(Assessment.subject == Patient.subject, answered),
+        ~exists().where(PatientEvent.subject == Patient.subject, *sign, ~exists().where(*same)),
     )

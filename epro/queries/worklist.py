@@ -231,7 +231,9 @@ def _misses(connection: Connection, known: Mapping[str, Facts], now: datetime) -
     """How many of a patient's latest closed forms were missed in a row, in one statement."""
     states = defaultdict(list)
     closed = (Assessment.closes_at <= now, Assessment.closes_at > Assessment.opens_at, Assessment.subject.in_(known))
-    latest_first = select(Assessment.__table__).where(*closed).order_by(Assessment.due_on.desc(), Assessment.id.desc())
+    names = ("subject", "opens_at", "closes_at", "expected", "started_at", "completed_at")
+    columns = [getattr(Assessment, name) for name in names]
+    latest_first = select(*columns).where(*closed).order_by(Assessment.due_on.desc(), Assessment.id.desc())
     for row in connection.execute(latest_first):
         patient = known[row.subject]
         states[row.subject].append(state_of(row, now, patient.enrolled_at, patient.ended_at))

@@ -29,13 +29,13 @@ class Catalogues(Domain):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.read: dict[str, NullTranslations] = {}
+        self.read: dict[Locale | None, NullTranslations] = {}
 
     def get_translations(self) -> NullTranslations:
-        language = str(get_locale())
-        if language not in self.read:
-            self.read[language] = catalogue(language)
-        return self.read[language]
+        locale = get_locale()
+        if locale not in self.read:
+            self.read[locale] = catalogue(str(locale))
+        return self.read[locale]
 
 
 class Interface(Babel):  # type: ignore[misc]
@@ -59,7 +59,10 @@ def catalogue(language: str) -> NullTranslations:
 
 
 def init_app(app: Flask) -> None:
-    Interface(app, locale_selector=language)
+    words = Interface(app, locale_selector=language).domain_instance.get_translations
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # straight there, once for each word
+        lambda word: words().ugettext(word), lambda one, many, n: words().ungettext(one, many, n), newstyle=True
+    )
     app.after_request(_keep_choice)
     app.context_processor(lambda: {"locale": get_locale(), "languages": _choices()})
 
