@@ -37,11 +37,50 @@ def postgresql_server() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file at the newest revision, to be copied: a migration takes longer than most tests."""
+    file = tmp_path_factory.mktemp("migrated") / "epro.db"
+    databases.bring_up_to_date(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgresql_server: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database at the newest revision, to be copied."""
+    with databases.empty_database(postgresql_server) as url:
+        databases.bring_up_to_date(url)
+        yield url
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An empty database for this module's tests; every test that asks for it runs on both kinds."""
-    if request.param == "sqlite":
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Every test that asks for a database runs on both kinds."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def database_url(
+    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """An empty database for this module's tests."""
+    if database_kind == "sqlite":
         yield f"sqlite:///{tmp_path_factory.mktemp('database') / 'epro.db'}"
         return
     with databases.empty_database(request.getfixturevalue("postgresql_server")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def schema(
+    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The URL of a database for this module's tests that stands at the newest revision."""
+    if database_kind == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'epro.db'}"
+        databases.copy_file(request.getfixturevalue("migrated_file"), url)
+        yield url
+        return
+    server, template = (request.getfixturevalue(name) for name in ("postgresql_server", "migrated_database"))
+    with databases.empty_database(server, like=template) as url:
         yield url

@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, make_url, text
 
 from epro.store.audit import canonical
-from epro.store.migrating import TABLES
+from epro.store.database import open_engine
+from epro.store.migrating import TABLES, migrate
 from epro.store.sealing import seal, unseal
 
 
@@ -43,18 +44,37 @@ def postgresql_server(*, durable: bool = False) -> Iterator[str]:
 
 
 @contextmanager
-def empty_database(server: str) -> Iterator[str]:
-    """The URL of a database of its own on a PostgreSQL server; dropped afterwards."""
+def empty_database(server: str, *, like: str | None = None) -> Iterator[str]:
+    """The URL of a database of its own on a PostgreSQL server; dropped afterwards.
+
+    like: the URL of one that nobody is connected to; then it has the same tables and rows.
+    """
     name = f"test_{uuid.uuid4().hex[:12]}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        template = f" TEMPLATE {make_url(like).database}" if like else ""
+        connection.execute(text(f"CREATE DATABASE {name}{template}"))
     try:
         yield make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
         admin.dispose()
+
+
+def bring_up_to_date(url: str) -> None:
+    """Migrate a database, and leave nobody connected to it."""
+    engine = open_engine(url, durable=False)
+    migrate(engine)
+    engine.dispose()
+
+
+def copy_file(migrated: Path, url: str) -> None:
+    """Put a copy of a SQLite file in place of the database at this URL, whoever may still have that one open."""
+    database = Path(str(make_url(url).database))
+    for suffix in ("", "-wal", "-shm"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
+    shutil.copyfile(migrated, database)
 
 
 def empty(engine: Engine) -> None:

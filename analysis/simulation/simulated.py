@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.simulation.answering import Answering, answering_of
-from analysis.simulation.course import course_of, dated, enrolled, followed_by_death
+from analysis.simulation.course import Course, course_of, dated, enrolled, followed_by_death
 from analysis.simulation.published import CODES, DAYS_A_MONTH, ITEMS, Scenario
 from analysis.simulation.quality import Numbers, Options, global_health, items_of, latent, shifts, true_health
 
@@ -138,17 +138,11 @@ def simulate(
         rng, health, course, -gap.to_numpy() / DAYS_A_MONTH, months, heavy=scenario == "heavy missingness"
     )
     index = pd.MultiIndex.from_product([patients["subject"], codes], names=["subject", "visit"])
-    truth = pd.DataFrame(
-        {
-            "alive": (months < course.death[:, None]).ravel(),
-            "progressed": (months >= course.progression[:, None]).ravel(),
-            "dropped_out": answering.dropped_out.ravel(),
-            "QL": health.ravel(),
-        },
-        index=index,
-    ).join(_latent_frame(z, index))
     return SimulatedTrial(
-        dated(patients, course), _forms(answering, index, months), _answers(answering, options, index), truth
+        dated(patients, course),
+        _forms(answering, index, months),
+        _answers(answering, options, index),
+        _truth(answering, course, health, months, index).join(_latent_frame(z, index)),
     )
 
 
@@ -172,6 +166,20 @@ def _answers(answering: Answering, options: Options, index: pd.MultiIndex) -> pd
     rows = answering.will_answer.ravel()
     said = pd.DataFrame(options.reshape(-1, ITEMS)[rows], index=index[rows], columns=ITEM_CODES).astype("Int64")
     return said.mask(answering.skipped.reshape(-1, ITEMS)[rows])
+
+
+def _truth(
+    answering: Answering, course: Course, health: Numbers, months: Numbers, index: pd.MultiIndex
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "alive": (months < course.death[:, None]).ravel(),
+            "progressed": (months >= course.progression[:, None]).ravel(),
+            "dropped_out": answering.dropped_out.ravel(),
+            "QL": health.ravel(),
+        },
+        index=index,
+    )
 
 
 def _latent_frame(z: Numbers, index: pd.MultiIndex) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from epro.acts.patients import happened, known_patient
 from epro.alerting import met
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
-from epro.store import facts
+from epro.store import facts, people
 from epro.store.audit import Actor, entry
 from epro.store.models import Answer, Assessment, Form, Patient, PatientEvent
 
@@ -60,7 +60,7 @@ def acknowledge(
     connection: Connection, protocol: Protocol, subject: str, alert: int, *, note: str, by: Actor, now: datetime
 ) -> None:
     """Keep that somebody has seen an alert, and what was done about it. Raises Refusal."""
-    facts.lock(connection, subject)
+    people.lock(connection, subject)
     known = known_patient(connection, subject)
     raised = next((one for one in known.standing if one.id == alert and one.kind == facts.ALERT_RAISED), None)
     wrongs = []

@@ -21,7 +21,7 @@ from epro.acts.replanning import Progress, every_subject, in_turn, plan_of, repl
 from epro.acts.trial import refuse_changed_words
 from epro.protocol import CONSENT, Protocol
 from epro.refusals import N_, Refusal, Wrong
-from epro.store import facts
+from epro.store import facts, people
 from epro.store.audit import TRIAL_CHAIN, Actor, entry
 from epro.store.models import Allocation, Form, Patient, TrialVersion
 from epro.versions import BY_AMENDMENT, BY_CONSENT, Version, awaiting_consent, versions_of
@@ -55,7 +55,7 @@ def effects(connection: Connection, amendment: Amendment, now: datetime) -> list
     after = (*before, _version(amendment, before))
     found = []
     for some in in_turn(every_subject(connection)):
-        histories, known = ledger.histories(connection, some), facts.facts_of(connection, some)
+        histories, known = ledger.histories(connection, some), people.facts_of(connection, some)
         for subject in some:
             plans = (plan_of(versions, known[subject], histories[subject], now) for versions in (before, after))
             found.append(Effect(subject, scheduler.preview(*plans)))

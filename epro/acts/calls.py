@@ -14,7 +14,7 @@ from epro.acts.replanning import replan
 from epro.assessments import is_open
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
-from epro.store import facts
+from epro.store import facts, people
 from epro.store.audit import Actor, Entry, entry
 from epro.store.facts import Facts
 from epro.store.models import Assessment
@@ -73,7 +73,7 @@ def send_again(
 
     Returns whether it was new: a second click within a minute does nothing. Raises Refusal when none can go.
     """
-    facts.lock(connection, subject)
+    people.lock(connection, subject)
     known, row = known_patient(connection, subject), assessment_of(connection, subject, visit)
     before = [one.at for one in known.again if one.visit == visit]
     if before and now - before[-1] < ONE_CLICK:
@@ -98,7 +98,7 @@ def give_reason(
 
     reason: one of REASONS, or empty to take the one that stands back. Raises Refusal.
     """
-    facts.lock(connection, subject)
+    people.lock(connection, subject)
     known, row = known_patient(connection, subject), assessment_of(connection, subject, visit)
     if reason and reason not in REASONS:
         raise Refusal([Wrong("reason", N_("Choose one of the reasons."))])

@@ -16,8 +16,8 @@ from epro.acts import links
 from epro.acts.patients import known_patient
 from epro.store.audit import Actor, entry
 from epro.store.contacts import Cipher
-from epro.store.facts import lock
 from epro.store.models import Assessment, Card, Patient
+from epro.store.people import lock
 
 LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 LENGTH = 8

@@ -17,8 +17,8 @@ from epro.assessments import is_open
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
 from epro.store.audit import Actor, Entry, entry
-from epro.store.facts import lock
 from epro.store.models import Answer, Assessment, Form, Patient
+from epro.store.people import lock
 from questionnaires.branching import overtaken
 
 REASONS = {

@@ -24,8 +24,9 @@ from epro.assessments import is_open
 from epro.protocol import CONSENT, Protocol
 from epro.refusals import N_, Refusal, Wrong
 from epro.store.audit import Actor, Entry, entry
-from epro.store.facts import Facts, lock
+from epro.store.facts import Facts
 from epro.store.models import Answer, Assessment, Form
+from epro.store.people import lock
 from epro.store.planned import assessment_of
 
 PHONE, PAPER = "phone", "paper"

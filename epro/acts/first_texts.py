@@ -18,7 +18,7 @@ from epro.acts import links, patients, reaching
 from epro.acts.restoring import refuse_sending
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
-from epro.store import facts
+from epro.store import people
 from epro.store.audit import CARRIER, PATIENT, Actor, entry
 from epro.store.codewords import code_word_of
 from epro.store.contacts import Cipher
@@ -49,7 +49,7 @@ def begin(
 
     address: of the service, for the link. Raises Refusal when none may go, SendingIsOff after a restore, NoSuchPatient.
     """
-    facts.lock(connection, subject)
+    people.lock(connection, subject)
     refuse_sending(connection)
     known = patients.known_patient(connection, subject)
     before = list(connection.execute(select(FirstText.claimed_at).where(FirstText.subject == subject)).scalars())

@@ -16,7 +16,7 @@ from epro.acts import links, reaching
 from epro.acts.replanning import plan_of
 from epro.acts.restoring import refuse_sending
 from epro.protocol import Protocol
-from epro.store import facts
+from epro.store import people
 from epro.store.audit import CARRIER
 from epro.store.codewords import code_words_of
 from epro.store.contacts import Cipher
@@ -44,7 +44,7 @@ class Letters:
         """One letter, or the reason why none, for each message in order. Raises SendingIsOff after a restore."""
         with writing(self.engine) as connection:
             refuse_sending(connection)
-            known = facts.facts_of(connection, {message.subject for message in messages})
+            known = people.facts_of(connection, {message.subject for message in messages})
             assessments = self._assessments(connection, known)
             addresses = self._addresses(connection, known)
             codes = code_words_of(connection, self.cipher, known)

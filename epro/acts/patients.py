@@ -16,7 +16,7 @@ from epro.acts.enrolment import Enrolment, wrong_allocation, wrong_date, wrongs_
 from epro.acts.replanning import plan_of, replan
 from epro.protocol import CONSENT, RANDOMISATION, Protocol
 from epro.refusals import N_, NoSuchPatient, Refusal, Wrong
-from epro.store import facts
+from epro.store import facts, people
 from epro.store.audit import Actor, Entry, entry
 from epro.store.codewords import new_word
 from epro.store.contacts import Cipher, parse_email, parse_mobile
@@ -210,7 +210,7 @@ def record(
 
 def known_patient(connection: Connection, subject: str) -> Facts:
     """The facts of one patient. Raises NoSuchPatient."""
-    found = facts.facts_of(connection, [subject])
+    found = people.facts_of(connection, [subject])
     if subject not in found:
         raise NoSuchPatient(subject)
     return found[subject]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 import scheduler
 from epro.acts import first_texts, patients, reaching
 from epro.protocol import Protocol
-from epro.store import facts
+from epro.store import people
 from epro.store.audit import CARRIER
 from scheduler import arrows, ledger
 from scheduler.outcomes import OPTED_OUT, refusal_of
@@ -31,7 +31,7 @@ def take(connection: Connection, protocol: Protocol, receipt: Receipt, now: date
     subject = ledger.subject_of(connection, receipt)
     if subject is None:
         return None
-    facts.lock(connection, subject)
+    people.lock(connection, subject)
     key = scheduler.receive(connection, receipt, now)
     if key is not None:
         _learn(connection, protocol, subject, key.split("/")[-2], receipt.code, now)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, select
 
 import scheduler
 from epro.protocol import Protocol
-from epro.store import facts
+from epro.store import people
 from epro.store.audit import Entry
 from epro.store.facts import Facts
 from epro.store.models import Assessment, Patient
@@ -125,7 +125,7 @@ def _plans(
     never_left: str | None = None,
 ) -> list[Plan]:
     """The plans of these patients, in a constant number of statements."""
-    known, histories = facts.facts_of(connection, subjects), ledger.histories(connection, subjects)
+    known, histories = people.facts_of(connection, subjects), ledger.histories(connection, subjects)
     left = {subject: [sent for sent in texts if sent.key != never_left] for subject, texts in histories.items()}
     return [plan_of(versions, known[subject], left[subject], now) for subject in subjects]
 
@@ -139,7 +139,7 @@ def _replan(
     now: datetime,
     never_left: str | None = None,
 ) -> dict[str, Changes]:
-    facts.lock(connection, *subjects)
+    people.lock(connection, *subjects)
     plans = _plans(connection, subjects, versions, now, never_left)
     _write_windows(connection, plans, entry)
     return apply_all(connection, plans, now)

@@ -16,7 +16,7 @@ from epro.acts import patients, reaching
 from epro.acts.bot import answer
 from epro.acts.enrolment import today
 from epro.protocol import Protocol
-from epro.store import facts
+from epro.store import people
 from epro.store.audit import CARRIER, entry
 from epro.store.contacts import Cipher
 from epro.store.models import Contact, Patient, Reply
@@ -43,7 +43,7 @@ def keep(connection: Connection, protocol: Protocol, cipher: Cipher, text: Incom
     """
     found = _patients_with(connection, cipher, text.sender)
     for subject in found:
-        facts.lock(connection, subject)
+        people.lock(connection, subject)
     if not found or _is_kept(connection, text.carrier_ref):
         return None
     subject = last_texted(connection, list(found), SMS) or next(iter(found))

@@ -10,8 +10,9 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from epro.store.audit import ACCOUNTS_CHAIN, Actor, entry
 from epro.store.models import StaffSession, User
@@ -91,8 +92,10 @@ def find(connection: Connection, token: str) -> Session | None:
         .join(User, User.id == StaffSession.user_id)
         .where(StaffSession.token_hash == hash_of(token))
     ).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _as_it_stands(row)
+
+
+def _as_it_stands(row: Row[*tuple[Any, ...]]) -> Session:
     return Session(
         id=row.id,
         user_id=row.user_id,

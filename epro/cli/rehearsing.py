@@ -70,10 +70,7 @@ def rehearse(
     Example: epro rehearse breclim-2.toml --patients 50 --scenario "poor reach"
     """
     from epro.protocol import read_protocol
-    from epro.rehearsal.places import throw_away_house
-    from epro.rehearsal.rehearsed import rehearse
     from epro.rehearsal.rehearsing import Asked
-    from epro.rehearsal.report import write_report
     from epro.rehearsal.scenarios import SCENARIOS
 
     asked = Asked(
@@ -86,13 +83,18 @@ def rehearse(
         amended=read_protocol(amend) if amend else None,
     )
     _refuse_another(golden, asked)
-    with throw_away_house(trial, server=server) as house, _shown(patients) as (told, tell):
-        found = rehearse(house, asked, told, tell)
-    page = write_report(found, out)
-    _say(found, page, as_json)
-    differs = golden is not None and _compare(found, golden)
-    if found.breaches or differs:
+    found = _played(trial, server, asked)
+    _say(found, out, as_json)
+    if (golden is not None and _compare(found, golden)) or found.breaches:
         sys.exit(1)
+
+
+def _played(trial: Path, server: str | None, asked: Asked) -> Rehearsed:
+    from epro.rehearsal.places import throw_away_house
+    from epro.rehearsal.rehearsed import rehearse
+
+    with throw_away_house(trial, server=server) as house, _shown(asked.patients) as (told, tell):
+        return rehearse(house, asked, told, tell)
 
 
 def _one_in(http: str) -> int | None:
@@ -130,9 +132,12 @@ def _refuse_another(golden: Path | None, asked: Asked) -> None:
             raise click.ClickException(str(refused)) from None
 
 
-def _say(found: Rehearsed, page: Path, as_json: bool) -> None:
+def _say(found: Rehearsed, out: Path, as_json: bool) -> None:
+    """Write the report into its folder, and the sum of it here."""
     from epro.rehearsal.report import as_json as in_json
+    from epro.rehearsal.report import write_report
 
+    page = write_report(found, out)
     if as_json:
         numbers = json.loads(in_json(found))
         click.echo(json.dumps({name: numbers[name] for name in numbers if name != "patients"}, ensure_ascii=False))

@@ -88,11 +88,7 @@ def score(
     with Console(stderr=True).status(f"Scoring {len(answers.items)} forms"):
         table, reasons, left_out = _scored(answers, instrument, long=long, on_invalid=on_invalid, as_json=as_json)
     _write(table, out)
-    summary = _summary(answers, instrument, reasons, left_out)
-    if as_json:
-        click.echo(json.dumps(summary, ensure_ascii=False), err=out is None)
-    else:
-        _print(summary, out)
+    _say(_summary(answers, instrument, reasons, left_out), out, as_json)
 
 
 def _scored(
@@ -188,8 +184,11 @@ def _summary(answers: Answers, instrument: Instrument, reasons: Reasons, left_ou
     }
 
 
-def _print(summary: dict[str, Any], out: Path | None) -> None:
+def _say(summary: dict[str, Any], out: Path | None, as_json: bool) -> None:
     """The summary, on standard output, or beside the scores that are written there."""
+    if as_json:
+        click.echo(json.dumps(summary, ensure_ascii=False), err=out is None)
+        return
     console = Console(stderr=out is None, highlight=False, soft_wrap=True)
     console.print(f"{summary['forms']} forms of {summary['instrument']} {summary['version']} in {summary['file']}")
     for note in summary["notes"]:

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection, select
 
 from epro.protocol import Protocol
-from epro.store import facts
+from epro.store import people
 from epro.store.models import Assessment, Patient, User
 from epro.store.planned import INSTANT
 
@@ -52,7 +52,7 @@ def agenda(connection: Connection, protocol: Protocol, now: datetime, *, sites: 
         Assessment.closes_at > now,
         Assessment.opens_at <= now + AHEAD,
         Assessment.opens_at < Assessment.closes_at,
-        ~facts.has_ended(),
+        ~people.has_ended(),
         Patient.site.in_(sites),
     )
     columns = (Assessment.subject, Assessment.visit, Assessment.due_on, Assessment.closes_at)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
 from sqlalchemy.orm import aliased
 
 from epro.protocol import Protocol
-from epro.store import facts
+from epro.store import facts, people
 from epro.store.models import Assessment, Patient, PatientEvent
 from scheduler import arrows
 from scheduler.tables import message
@@ -55,7 +55,7 @@ def silent(
     in_order = joined.order_by(message.c.send_at, message.c.subject).limit(MOST_LOOKED_AT)
     first = {row.subject: row for row in reversed(connection.execute(in_order).all())}
     found = []
-    for subject, known in facts.facts_of(connection, first).items():
+    for subject, known in people.facts_of(connection, first).items():
         row, last_sign_on = first[subject], max(sign.on for sign in known.signs)
         on = max(known.day_of(row.send_at), known.day_of(now))
         if known.may_be_texted and (on - last_sign_on).days > rule.days:

@@ -19,7 +19,7 @@ from analysis.trial import Trial, write_trial
 from epro.assessments import COMPLETED, EXCUSED, answered_after_randomisation, state_of
 from epro.house import House
 from epro.protocol import CONSENT, RANDOMISATION, Protocol, covariates_in, is_number
-from epro.store import facts
+from epro.store import facts, people
 from epro.store.crf import covariates_of, events_of
 from epro.store.database import reading
 from epro.store.facts import Facts
@@ -37,7 +37,7 @@ def export(house: House, folder: Path, *, now: datetime) -> Trial:
     """Write the folder as it stands at `now`, and return it as read back. Raises analysis' typed errors, OSError."""
     protocol = house.protocol
     with reading(house.engine) as connection:
-        known = facts.facts_of(connection)
+        known = people.facts_of(connection)
         arms = {row.subject: row.arm for row in connection.execute(select(Allocation.subject, Allocation.arm))}
         answers = _answers(connection, protocol)
         forms = _forms(connection, protocol, known, now)

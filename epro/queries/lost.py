@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, and_, select
 
-from epro.store import facts
+from epro.store import people
 from epro.store.models import Assessment, Patient, Restored
 
 ASKED_FOR = timedelta(days=30)  # how long after a restore somebody is reminded of it
@@ -34,7 +34,7 @@ class Lost:
 def possibly_lost(connection: Connection, now: datetime, *, sites: Collection[str] | None = None) -> list[Lost]:
     """Those of these sites (None = all), the window that closes first before the others, in one statement."""
     was_open = and_(Assessment.opens_at < Restored.restored_at, Assessment.closes_at > Restored.backup_at)
-    standing = (Assessment.completed_at.is_(None), Assessment.expected.is_(True), ~facts.has_ended())
+    standing = (Assessment.completed_at.is_(None), Assessment.expected.is_(True), ~people.has_ended())
     here = [] if sites is None else [Patient.site.in_(sites)]
     columns = (Assessment.subject, Patient.site, Assessment.visit, Assessment.due_on, Assessment.closes_at)
     rows = connection.execute(

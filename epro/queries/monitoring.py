@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, func, or_, select
 
 from epro.protocol import RANDOMISATION, Protocol
-from epro.store import facts
+from epro.store import people
 from epro.store.models import Assessment, Patient, PatientEvent
 
 
@@ -106,7 +106,7 @@ def completion(
 def _forms(now: datetime, here: Sequence[ColumnElement[bool]]) -> Subquery:
     """Every form that counts somewhere, and for what. Of its answers only the mark that one stands is read."""
     is_complete, has_closed = Assessment.completed_at.is_not(None), Assessment.closes_at <= now
-    is_over = or_(is_complete, has_closed, Assessment.subject.in_(facts.those_ended()))
+    is_over = or_(is_complete, has_closed, Assessment.subject.in_(people.those_ended()))
     before_system = and_(~is_complete, Assessment.started_at.is_(None), Assessment.closes_at <= Patient.enrolled_at)
     randomised = select(PatientEvent.subject).where(PatientEvent.kind == RANDOMISATION)
     return (

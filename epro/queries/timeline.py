@@ -13,7 +13,7 @@ from epro.protocol import RANDOMISATION, Protocol
 from epro.queries.answered import NOTHING, Answered, answered, items_of
 from epro.queries.reach import Sending, sending_of, why_unreachable
 from epro.refusals import NoSuchPatient
-from epro.store import facts
+from epro.store import people
 from epro.store.facts import Facts
 from epro.store.models import Allocation, Assessment, Form, Patient, PatientEvent, never_planned
 from epro.versions import awaiting_consent, versions_of
@@ -83,7 +83,7 @@ class Timeline:
 
 def timeline(connection: Connection, protocol: Protocol, subject: str, now: datetime) -> Timeline:
     """Everything the desk shows of one patient, but her arm. Raises NoSuchPatient."""
-    patient = facts.facts_of(connection, [subject]).get(subject)
+    patient = people.facts_of(connection, [subject]).get(subject)
     if patient is None:
         raise NoSuchPatient(subject)
     texts = ledger.rows(connection, subject)

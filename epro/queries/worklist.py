@@ -19,7 +19,7 @@ from epro.assessments import MISSED, state_of
 from epro.protocol import Protocol
 from epro.queries.answered import NOTHING, Answered, answered, items_of
 from epro.queries.reach import MISCARRIED, Sending, sending_of, why_unreachable
-from epro.store import facts
+from epro.store import facts, people
 from epro.store.facts import Facts
 from epro.store.models import Assessment, Contact, Patient, PatientEvent
 from epro.store.planned import INSTANT
@@ -109,7 +109,7 @@ def worklist(
         "done": _first(connection, protocol, [*here, done], MOST_BESIDE, latest=True),
     }
     counts = _counts(connection, here, waits, is_open, late, done)
-    known = facts.facts_of(connection, {row.subject for name in WAITING for row in found[name]})
+    known = people.facts_of(connection, {row.subject for name in WAITING for row in found[name]})
     rows = _rows(connection, protocol, found, known, now)
     unreachable = tuple(_unreachable(rows["in_doubt"], known))
     return Worklist(
@@ -132,7 +132,7 @@ def _waits(protocol: Protocol, now: datetime) -> ColumnElement[bool]:
         Assessment.closes_at > now,
         Assessment.closes_at <= now + SOON + protocol.longest_window,
         Assessment.opens_at <= now + SOON,
-        ~facts.has_ended(),
+        ~people.has_ended(),
     )
 
 

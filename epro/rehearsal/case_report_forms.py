@@ -17,7 +17,8 @@ from epro.refusals import Refusal
 from epro.store import facts
 from epro.store.audit import Actor
 from epro.store.database import reading, writing
-from epro.store.facts import Facts, facts_of
+from epro.store.facts import Facts
+from epro.store.people import facts_of
 from questionnaires.cells import as_csv
 
 TRIAL_OFFICE = Actor("trial.office@demo.example", "trial_office", "import")

@@ -27,7 +27,7 @@ from epro.rehearsal.whole import (
     record_does_not_verify,
     whole_breaches,
 )
-from epro.store import facts
+from epro.store import facts, people
 from epro.store.audit import GENESIS, hash_of
 from epro.store.database import reading
 from epro.store.models import Answer, Assessment, Audit, Contact, Form, Link, PatientEvent
@@ -256,6 +256,6 @@ def _waiting(connection: Connection, subjects: set[str]) -> dict[str, int]:
         .where(message.c.subject.in_(subjects), message.c.state == "planned")
         .group_by(message.c.subject)
     )
-    known = facts.facts_of(connection, subjects)
+    known = people.facts_of(connection, subjects)
     counts = {row[0]: row[1] for row in connection.execute(planned)}
     return {subject: counts.get(subject, 0) for subject in subjects if known[subject].ended is not None}

@@ -17,7 +17,7 @@ from epro.queries.verification import verify
 from epro.queries.worklist import worklist
 from epro.rehearsal.carrier import RehearsalCarrier
 from epro.rehearsal.stage import Diary
-from epro.store import anchors, facts
+from epro.store import anchors, people
 from epro.store.models import Answer, Assessment, Form, Patient, never_planned
 from epro.store.standing import has_an_answer
 from scheduler import arrows
@@ -131,7 +131,7 @@ def counts_do_not_add_up(whole: Whole) -> Iterator[str]:
 
 
 def _by_hand(whole: Whole) -> Counter[tuple[str, str, str]]:
-    known = facts.facts_of(whole.connection)
+    known = people.facts_of(whole.connection)
     counted: Counter[tuple[str, str, str]] = Counter()
     rows = whole.connection.execute(
         select(Assessment.__table__, Patient.site, has_an_answer().label("answered"))
@@ -158,7 +158,7 @@ def silent_to_the_nurse(whole: Whole) -> Iterator[str]:
     """Whoever no text can reach is on the nurse's list, as long as a form of hers waits."""
     lists = worklist(whole.connection, whole.house.protocol, whole.now)
     told = {one.form.subject for one in lists.unreachable}
-    known = facts.facts_of(whole.connection, {row.subject for row in lists.overdue})
+    known = people.facts_of(whole.connection, {row.subject for row in lists.overdue})
     for row in lists.overdue:
         patient = known[row.subject]
         if row.started_at is None and not patient.channels and row.subject not in told:
@@ -167,7 +167,7 @@ def silent_to_the_nurse(whole: Whole) -> Iterator[str]:
 
 def waiting_after_the_end(whole: Whole) -> Iterator[str]:
     planned = select(message.c.subject, func.count()).where(message.c.state == arrows.PLANNED)
-    ended = {subject for subject, known in facts.facts_of(whole.connection).items() if known.ended is not None}
+    ended = {subject for subject, known in people.facts_of(whole.connection).items() if known.ended is not None}
     for subject, waiting in whole.connection.execute(planned.group_by(message.c.subject)):
         if subject in ended:
             yield f"{waiting} texts of {subject} wait to be sent"

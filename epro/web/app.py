@@ -6,6 +6,7 @@ import hashlib
 import uuid
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, current_app, g, request, url_for
 from flask_wtf import CSRFProtect
@@ -57,22 +58,7 @@ def create_app(house: House) -> Flask:
     """The application that stands on this house."""
     app = Flask("epro.web", template_folder="templates", static_folder="static", root_path=str(HERE))
     secure = house.settings.address.startswith("https://")
-    app.config.update(
-        DEBUG=False,  # whatever FLASK_DEBUG says: its error pages and messages quote what was sent
-        SECRET_KEY=house.settings.secret_key.get_secret_value(),
-        SECRET_KEY_FALLBACKS=[key.get_secret_value() for key in house.settings.old_secret_keys],
-        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
-        MAX_FORM_PARTS=MAX_FORM_FIELDS,
-        SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,  # a file that changes gets another address, see `asset`
-        SESSION_COOKIE_NAME="__Host-epro" if secure else "epro",
-        SESSION_COOKIE_SECURE=secure,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        WTF_CSRF_TIME_LIMIT=None,  # a form may lie open for a day; the session bounds it
-        WTF_CSRF_SSL_STRICT=False,  # our pages send no referrer; the token and SameSite do the work
-        BABEL_DEFAULT_LOCALE=house.protocol.language,
-        BABEL_DEFAULT_TIMEZONE=house.protocol.trial.zone,
-    )
+    app.config.update(_settings(house, secure))
     app.extensions["epro"] = house
     app.jinja_env.globals.update(asset=asset, inlined=inlined)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -94,6 +80,25 @@ def create_app(house: House) -> Flask:
     if house.settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=house.settings.proxies, x_proto=0)  # type: ignore[method-assign]
     return app
+
+
+def _settings(house: House, secure: bool) -> dict[str, Any]:
+    return {
+        "DEBUG": False,  # whatever FLASK_DEBUG says: its error pages and messages quote what was sent
+        "SECRET_KEY": house.settings.secret_key.get_secret_value(),
+        "SECRET_KEY_FALLBACKS": [key.get_secret_value() for key in house.settings.old_secret_keys],
+        "MAX_CONTENT_LENGTH": MAX_BODY_BYTES,
+        "MAX_FORM_PARTS": MAX_FORM_FIELDS,
+        "SEND_FILE_MAX_AGE_DEFAULT": YEAR_SECONDS,  # a file that changes gets another address, see `asset`
+        "SESSION_COOKIE_NAME": "__Host-epro" if secure else "epro",
+        "SESSION_COOKIE_SECURE": secure,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "WTF_CSRF_TIME_LIMIT": None,  # a form may lie open for a day; the session bounds it
+        "WTF_CSRF_SSL_STRICT": False,  # our pages send no referrer; the token and SameSite do the work
+        "BABEL_DEFAULT_LOCALE": house.protocol.language,
+        "BABEL_DEFAULT_TIMEZONE": house.protocol.trial.zone,
+    }
 
 
 def asset(name: str) -> str:

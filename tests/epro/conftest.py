@@ -21,7 +21,6 @@ from epro.queries.verification import verify
 from epro.settings import DEFAULT_TRIAL, Settings
 from epro.store.audit import Actor
 from epro.store.database import open_engine, reading, writing
-from epro.store.migrating import migrate
 from epro.store.models import Assessment
 from epro.store.standing import has_an_answer
 from tests import databases
@@ -36,24 +35,18 @@ def shipped_protocol() -> Protocol:
     return read_protocol(DEFAULT_TRIAL, on=NOW.date())
 
 
-@pytest.fixture(scope="module")
-def schema(database_url: str) -> str:
-    """The URL of a database that stands at the newest revision."""
-    engine = open_engine(database_url, durable=False)
-    migrate(engine)
-    engine.dispose()
-    return database_url
-
-
 @pytest.fixture
-def house(schema: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[House]:
+def house(schema: str, migrated_file: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[House]:
     """After each test every row must be as the trail tells it, whatever the test did, by whichever route or act."""
     settings = Settings(
         home=tmp_path, database_url=schema, secret_key="not a secret", contact_keys=Fernet.generate_key().decode()
     )
     engine = open_engine(schema, durable=False)
     opened = House(settings, shipped_protocol(), engine, cipher_of(settings), lambda: NOW)
-    databases.empty(opened.engine)
+    if engine.dialect.name == "sqlite":
+        databases.copy_file(migrated_file, schema)
+    else:
+        databases.empty(engine)
     with writing(opened.engine) as connection:
         adopt(connection, opened.protocol, by=NURSE, now=NOW)
     yield opened

@@ -44,10 +44,8 @@ from epro.versions import BY_AMENDMENT
 from scheduler import ledger
 from scheduler.ports import Receipt, Received
 from tests import databases
-from tests.epro.conftest import NURSE, schema
+from tests.epro.conftest import NURSE
 from tests.epro.rehearsed import write_small_trial
-
-__all__ = ["schema"]
 
 START = datetime(2027, 3, 1, 8, tzinfo=UTC)
 SUBJECTS = ("UME-001", "UME-002", "GBG-001")

@@ -13,7 +13,7 @@ from epro.queries.addresses import reached_at
 from epro.queries.timeline import timeline
 from epro.queries.worklist import worklist
 from epro.refusals import Refusal
-from epro.store import facts
+from epro.store import people
 from epro.store.codewords import code_word_of, code_words
 from epro.store.contacts import NotAnEmail, masked, parse_email
 from epro.store.database import reading, writing
@@ -63,7 +63,7 @@ def keyed(house, verb):
 
 def known(house, subject="UME-001"):
     with reading(house.engine) as connection:
-        return facts.facts_of(connection, [subject])[subject]
+        return people.facts_of(connection, [subject])[subject]
 
 
 def due(house, visit="M3", step="invite"):

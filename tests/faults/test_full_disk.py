@@ -5,9 +5,9 @@ from sqlalchemy import event, text
 
 from epro.store.database import reading
 from tests.faults.__main__ import run
-from tests.web.conftest import Browser, app, clock, desk, house, link, rows_of, schema, token
+from tests.web.conftest import Browser, app, clock, desk, house, link, rows_of, token
 
-__all__ = ["app", "clock", "desk", "house", "link", "schema", "token"]
+__all__ = ["app", "clock", "desk", "house", "link", "token"]
 
 pytestmark = pytest.mark.requirement("abuse-26", "fault-F7")
 

@@ -30,13 +30,12 @@ from epro.store.migrating import migrate
 from scheduler import ledger
 from scheduler.carriers.console import Console
 from scheduler.dispatch import tick
-from tests.epro.conftest import NURSE, schema
+from tests.epro.conftest import NURSE
 from tests.web.conftest import Page
 
 if TYPE_CHECKING:
     from tests.journeys.ward import Ward
 
-__all__ = ["schema"]
 
 ROOT = Path(__file__).parents[2]
 STARTS_WITHIN_SECONDS = 240

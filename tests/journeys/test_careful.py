@@ -18,7 +18,7 @@ from tests.web.test_arriving import code_of, enrol, with_trial
 
 __all__ = ["clock", "desk", "house", "link"]  # fixtures of the pages' own tests
 
-pytestmark = [needs_chromium, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [needs_chromium, pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)]
 
 SIZES = [(320, 640), (1280, 800)]
 CODE_FIELD = "input[name=code]"

@@ -13,7 +13,7 @@ from tests.epro.conftest import NURSE
 from tests.epro.imports.conftest import patient, xlsx_of
 from tests.journeys.browsing import chromium, needs_chromium
 
-pytestmark = [needs_chromium, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [needs_chromium, pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)]
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SIZES = [(1280, 800), (390, 844), (320, 640)]

@@ -18,7 +18,7 @@ from tests.journeys.test_desk import browser, hold, nurse
 
 __all__ = ["browser", "nurse"]  # fixtures of the desk's own journey
 
-pytestmark = [needs_chromium, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [needs_chromium, pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)]
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 

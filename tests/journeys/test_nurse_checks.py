@@ -37,7 +37,7 @@ from tests.journeys.test_desk_standing import randomised
 
 __all__ = ["browser", "nurse"]  # fixtures of the desk's own journey
 
-pytestmark = [needs_chromium, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [needs_chromium, pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)]
 
 MOST_TABS = 200
 HEADS_WITHOUT_CELLS = """() => [...document.querySelectorAll('table')].filter(table => table.tBodies[0]?.rows.length)

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from benchmarks.wards import NOW
 from epro.acts import patients
-from epro.store import facts
+from epro.store import facts, people
 from epro.store.database import reading
 from epro.store.models import Assessment
 from scheduler import ledger
@@ -59,7 +59,7 @@ def waiting(connection, known):
 def by_hand(house):
     """Counted form by form, without the queries of the desk."""
     with reading(house.engine) as connection:
-        known = facts.facts_of(connection)
+        known = people.facts_of(connection)
         forms = waiting(connection, known)
         unreached = set()
         for form in forms:
@@ -91,7 +91,7 @@ def test_the_overdue_list_has_the_form_with_least_time_left_on_top(ward, nurse):
     )
 
     with reading(ward.house.engine) as connection:
-        forms = waiting(connection, facts.facts_of(connection))
+        forms = waiting(connection, people.facts_of(connection))
     late = [form for form in forms if form.opens_at <= NOW and form.due_on < TODAY]
     assert [last_on for _, last_on in shown] == sorted(last_on for _, last_on in shown)
     assert shown[0][0] in [form.subject for form in late if form.closes_at == late[0].closes_at]

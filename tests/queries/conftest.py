@@ -14,9 +14,9 @@ from epro.acts.answers import Said
 from epro.opening import House, letters_of
 from epro.store.database import writing
 from scheduler.ports import Accepted, Letter, NotFound, Outcome, Receipt
-from tests.epro.conftest import NOW, NURSE, desk, house, schema
+from tests.epro.conftest import NOW, NURSE, desk, house
 
-__all__ = ["desk", "house", "schema"]  # fixtures of the service's own tests
+__all__ = ["desk", "house"]  # fixtures of the service's own tests
 
 RANDOMISED = {"randomised_on": date(2027, 3, 1), "arm": "surgery"}
 ITEMS = [f"q{n}" for n in range(1, 31)]

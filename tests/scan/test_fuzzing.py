@@ -11,10 +11,10 @@ from epro.acts import users
 from epro.web.desk.gate import ROLES_WITH
 from tests.scan.control import control
 from tests.scan.document import document_of
-from tests.web.conftest import Browser, app, clock, desk, house, link, schema, token
+from tests.web.conftest import Browser, app, clock, desk, house, link, token
 from tests.web.staffing import Staff
 
-__all__ = ["app", "clock", "desk", "house", "link", "schema", "token"]
+__all__ = ["app", "clock", "desk", "house", "link", "token"]
 
 EXAMPLES = int(os.environ.get("SCAN_EXAMPLES", "8"))  # of each route, by everybody together; `make scan` asks for more
 LAST = ("/desk/logout", "/desk/patients/{subject}/tablet", "/desk/account", "/form/submit")  # may end a session

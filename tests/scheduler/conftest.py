@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 
 from scheduler import ledger
-from tests.scheduler.house import Patients, open_engine
+from tests.scheduler.house import EARLY, Patients, Pen, open_engine
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +27,10 @@ def engine(database: Engine) -> Engine:
 @pytest.fixture
 def patients(engine: Engine) -> Patients:
     return Patients(engine)
+
+
+@pytest.fixture
+def pen(patients: Patients) -> Pen:
+    """The writer of a house in which one patient is enrolled."""
+    patients.enrol("A", EARLY)
+    return Pen(patients)

@@ -12,11 +12,8 @@ from scheduler.aftercare import note_balance, poll, redact
 from scheduler.carriers.twilio import Twilio
 from scheduler.ports import Balance
 from tests.scheduler import twilio_double as double_of
-from tests.scheduler.house import DUE, Patients, Pen, utc
+from tests.scheduler.house import DUE, EARLY, HOUR, MINUTE, Patients, Pen
 from tests.scheduler.twilio_double import ACCOUNT, AUTH_TOKEN, Double
-
-EARLY = utc("2027-03-01 12:00")
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 @pytest.fixture

@@ -14,10 +14,21 @@ from scheduler.messages import Message, Sent, Status
 from scheduler.ports import Accepted, CannotTell, Letter, Receipt, ReceiptStatus, Refused, Trace, Unknown
 from scheduler.reconciling import reconcile
 from scheduler.schedule import Schedule
-from tests.scheduler.house import DUE, RANDOMISED, ZONE, Patients, Pen, Wire, ladder, schedule, sections, step, utc
+from tests.scheduler.house import (
+    DUE,
+    EARLY,
+    RANDOMISED,
+    ZONE,
+    Patients,
+    Pen,
+    Wire,
+    ladder,
+    schedule,
+    sections,
+    step,
+)
 
 PHONE_ALONE, MAIL_ALONE = frozenset({"sms"}), frozenset({"email"})
-EARLY = utc("2027-03-01 12:00")
 TEXTS = {"sv": {"invite": "Hej! {link}", "reminder": "Hej igen! {link}", "subject": "Ett formulär"}}
 
 

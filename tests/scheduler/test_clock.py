@@ -16,11 +16,9 @@ from scheduler.pacing import Pace
 from scheduler.ports import Accepted, Refused
 from scheduler.pulse import Pulse
 from scheduler.tables import heartbeat
-from tests.scheduler.house import DUE, PHONE, Patients, Pen, Wire, utc
+from tests.scheduler.house import DUE, EARLY, PHONE, Patients, Pen, Wire, utc
 
 pytestmark = pytest.mark.requirement("trust-11")
-
-EARLY = utc("2027-03-01 12:00")
 
 
 def test_a_database_that_is_away_does_not_stop_the_clock(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,11 +11,8 @@ import scheduler
 from scheduler import ledger
 from scheduler.carriers.twilio import Twilio
 from tests.scheduler import twilio_double as double_of
-from tests.scheduler.house import DUE, Patients, Pen, utc
+from tests.scheduler.house import DUE, EARLY, MINUTE, Patients, Pen
 from tests.scheduler.twilio_double import ACCOUNT, AUTH_TOKEN, Double
-
-EARLY = utc("2027-03-01 12:00")
-MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture

@@ -16,10 +16,9 @@ from sqlalchemy import Engine, select
 
 from scheduler import ledger
 from scheduler.tables import heartbeat, message
-from tests.scheduler.house import DUE, Patients, utc
+from tests.scheduler.house import DUE, EARLY, Patients
 from tests.scheduler.sender import letters
 
-EARLY = utc("2027-03-01 12:00")
 ROOT = Path(__file__).parents[2]
 
 

@@ -12,9 +12,7 @@ from scheduler.applying import apply_all
 from scheduler.changes import Changes
 from scheduler.instants import NaiveInstant
 from scheduler.messages import Status
-from tests.scheduler.house import DUE, RANDOMISED, Patients, Pen, Wire, ladder, schedule, step, utc, visit
-
-EARLY = utc("2027-03-01 12:00")
+from tests.scheduler.house import DUE, EARLY, RANDOMISED, Patients, Pen, Wire, ladder, schedule, step, utc, visit
 
 
 def test_what_is_planned_is_written_once(patients: Patients) -> None:

@@ -17,9 +17,9 @@ from epro.store.database import reading, writing
 from epro.store.migrating import TABLES
 from epro.store.models import Assessment
 from epro.web.app import create_app
-from tests.epro.conftest import NOW, NURSE, desk, house, schema
+from tests.epro.conftest import NOW, NURSE, desk, house
 
-__all__ = ["desk", "house", "schema"]  # fixtures of the service's own tests
+__all__ = ["desk", "house"]  # fixtures of the service's own tests
 
 
 class Templates(BytecodeCache):

@@ -14,7 +14,7 @@ from tests.queries.conftest import Course
 from tests.web.conftest import Browser
 from tests.web.staffing import Staff
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 
 @pytest.fixture

@@ -35,7 +35,8 @@ CASES = [  # a setting that opens what a role must not see is the harder one; fo
 OF_ONE_PATIENT = {"desk.patient", "desk.trail", "desk.trail_as_csv", "desk.trail_as_json", "desk.enrolment"}
 MOST_PAGES = 400
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # what a page tells no database decides
+# What a page tells no database decides.
+pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from epro.acts.bot import answer
 from epro.opening import letters_of
 from epro.queries.written import written
 from epro.settings import Settings
-from epro.store import facts
+from epro.store import facts, people
 from epro.store.database import reading
 from epro.store.models import Answer, Audit, Reply
 from epro.web.app import create_app
@@ -64,7 +64,7 @@ def reply(body, sender=HERS, sid="SM1"):
 
 def facts_of(house, subject="UME-001"):
     with reading(house.engine) as connection:
-        return facts.facts_of(connection, [subject])[subject]
+        return people.facts_of(connection, [subject])[subject]
 
 
 def replies_of(house):

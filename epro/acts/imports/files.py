@@ -21,9 +21,10 @@ from epro.refusals import N_, Refusal, Wrong, WrongCell
 from epro.sheets import Sheet, sheet_of
 from epro.store.audit import TRIAL_CHAIN, Actor, Entry, entry, tell_of_a_refusal
 from epro.store.contacts import Cipher
-from epro.store.facts import Facts, facts_of
+from epro.store.facts import Facts
 from epro.store.locks import LockedData
 from epro.store.models import ImportedFile
+from epro.store.people import facts_of
 from questionnaires.cells import as_csv
 
 Progress = Callable[[int, int], None]  # rows done, rows in all

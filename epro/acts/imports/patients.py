@@ -21,8 +21,9 @@ from epro.acts.imports.files import NEW, UNCHANGED, Bringing, Kind, Note, Row
 from epro.protocol import CONSENT, RANDOMISATION, Protocol
 from epro.refusals import N_, Refusal
 from epro.store.contacts import NotAMobile, NotAnEmail, parse_email, parse_mobile
-from epro.store.facts import Facts, facts_of
+from epro.store.facts import Facts
 from epro.store.models import Allocation, Assessment, Contact
+from epro.store.people import facts_of
 from scheduler.ports import EMAIL, SMS
 
 REQUIRED = ("subject", "site", "language", "consented_on", "eligible", "texts_allowed")

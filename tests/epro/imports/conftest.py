@@ -11,9 +11,9 @@ from epro.acts.imports.files import Brought, bring_in
 from epro.acts.imports.kinds import KINDS
 from epro.store.audit import Actor
 from epro.store.database import reading, writing
-from tests.epro.conftest import NOW, desk, epro, house, schema
+from tests.epro.conftest import NOW, desk, epro, house
 
-__all__ = ["desk", "epro", "house", "schema"]
+__all__ = ["desk", "epro", "house"]
 OFFICE = Actor("office@example.org", "trial_office", "desk", "request-1")
 PATIENT = {
     "subject": "UME-001",

@@ -9,8 +9,8 @@ from epro.acts.imports.files import CHANGED, NEW, UNCHANGED
 from epro.store import facts
 from epro.store.crf import covariates_of, events_of
 from epro.store.database import reading, writing
-from epro.store.facts import facts_of
 from epro.store.models import AdverseEvent, Audit, CovariateValue, PatientEvent
+from epro.store.people import facts_of
 from scheduler.tables import message
 from tests.epro.conftest import NOW, NURSE
 from tests.epro.imports.conftest import csv_of, places, said

@@ -11,8 +11,8 @@ from epro.acts.imports.files import NEW, UNCHANGED
 from epro.queries.timeline import timeline
 from epro.store import facts
 from epro.store.database import reading, writing
-from epro.store.facts import facts_of
 from epro.store.models import Allocation, Audit, Contact, ImportedFile, Patient, PatientEvent
+from epro.store.people import facts_of
 from scheduler.tables import message
 from tests.epro.conftest import NOW
 from tests.epro.imports.conftest import OFFICE, csv_of, patient, places, said, xlsx_of
