@@ -22,6 +22,9 @@ class Modelled(Protocol):
 
 
 NOT_REACHED = "not reached"
+COX_NOTE = (
+    "Cox model with Efron's handling of ties, Wald intervals. A ratio below 1: fewer events in the arm named first."
+)
 SHORT = "not estimable: follow-up is shorter"
 
 
@@ -180,8 +183,8 @@ def comparison(
             ratio = hazard_ratio(numbers, f"{key}.cox.{term}", model, term, tested=tested)
             rows.append(Row(f"{title}: {label}", (*([logrank] if tested else []), *ratio)))
     log_rank = ["Log-rank chi-square, p"] if tested else []
-    head = ("Analysis", *log_rank, "Hazard ratio (95 % interval)", *p_head(tested))
-    return Table("Comparison of the arms", head, tuple(rows), "Cox model with Efron's handling of ties.")
+    head = ("Analysis", *log_rank, "Hazard ratio (95 % interval)", *(f"{name} (Wald)" for name in p_head(tested)))
+    return Table("Comparison of the arms", head, tuple(rows), COX_NOTE)
 
 
 def hazard_ratio(
