@@ -67,9 +67,14 @@ def consort(numbers: Numbers, counts: pd.DataFrame, arms: Mapping[str, str]) -> 
 
 
 def completion(
-    numbers: Numbers, rates: pd.DataFrame, instrument: str, arms: Mapping[str, str], visits: Mapping[str, str]
+    numbers: Numbers,
+    rates: pd.DataFrame,
+    instrument: str,
+    title: str,
+    arms: Mapping[str, str],
+    visits: Mapping[str, str],
 ) -> Table:
-    """rates: as from `compliance.rates`. arms, visits: code: label."""
+    """rates: as from `compliance.rates`. instrument: its id; title: its name. arms, visits: code: label."""
     rows = []
     for visit, name in visits.items():
         for arm, label in arms.items():
@@ -83,7 +88,7 @@ def completion(
             ]
             rows.append(Row(name, ((label,), *counts, *shares)))
     return Table(
-        f"Completion of {instrument} by visit and arm",
+        f"Completion of {title} by visit and arm",
         ("Visit", "Arm", *(key.capitalize() for key in COUNTS), "Received of expected", "Received of randomised"),
         tuple(rows),
         "Expected: the patient was alive and in the study on the due day, and the window is over or the form was "

@@ -42,7 +42,8 @@ def prognostic(material: Material, id: str, estimand: Estimand) -> Parts:
     for code in estimand.factors:
         label, values = _factor(material, code)
         if values.dtype != object:
-            covariates[code], labels[code] = values, label
+            unit = ", one more" if code in material.plan.analysis.covariate else ""
+            covariates[code], labels[code] = values, f"{label}{unit}"
             continue
         levels = (
             list(material.plan.strata[code].levels) if code in material.plan.strata else sorted(set(values.dropna()))

@@ -154,8 +154,10 @@ def completion(material: Material) -> Section:
     instruments = sorted(set(rates.index.get_level_values("instrument")))
     section = Section("completion", "Completion of the questionnaires")
     for instrument in instruments:
-        table = tables.completion(material.numbers, rates, instrument, material.arms, material.visits)
-        section.parts.append(table)
+        title = material.trial.instruments[instrument].title
+        section.parts.append(
+            tables.completion(material.numbers, rates, instrument, title, material.arms, material.visits)
+        )
     if not instruments:
         section.parts.append(("No forms of randomised patients are in the data.",))
         return section
