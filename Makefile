@@ -26,7 +26,7 @@ fire: .venv/.dev           # the trial by fire: senders killed at every point, i
 	$(BIN)/python -m tests.scheduler.fire
 
 scan: .venv/.dev           # every route fuzzed, and attacked by wapiti and sqlmap (apt-get install wapiti sqlmap), as each role
-	SCAN_EXAMPLES=60 $(BIN)/python -m pytest -n 2 --dist loadfile tests/scan
+	SCAN_EXAMPLES=60 $(BIN)/python -m pytest -v -n 2 tests/scan
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks

@@ -6,13 +6,14 @@ missed, excused by death or withdrawal, or of a time before the system. Read in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from epro.assessments import BEFORE_SYSTEM, COMPLETED, EXCUSED, MISSED, state_of
 from epro.protocol import Protocol
@@ -62,23 +63,61 @@ SORTS: Mapping[str, Callable[[Line], Any]] = {
     "state": lambda line: STATES.index(line.state),
     "texts": lambda line: line.texts,
 }
+STORED: Mapping[str, InstrumentedAttribute[Any]] = {  # what the database can sort by
+    "subject": Assessment.subject,
+    "site": Patient.site,
+    "visit": Assessment.due_on,
+    "due_on": Assessment.due_on,
+    "last_on": Assessment.closes_at,
+}
 
 
 def forms(
     connection: Connection, protocol: Protocol, now: datetime, wanted: Wanted, *, sites: Collection[str] | None
 ) -> list[Line]:
     """The lines of these sites (None = all) that are wanted, sorted, ties by subject and day."""
+    return _sorted(_lines(connection, protocol, now, _here(wanted, sites)), wanted)
+
+
+def first_forms(
+    connection: Connection,
+    protocol: Protocol,
+    now: datetime,
+    wanted: Wanted,
+    *,
+    sites: Collection[str] | None,
+    most: int,
+) -> tuple[list[Line], int]:
+    """The first lines of the same list, and how many it has. Where the database can sort, no other line is read."""
+    name, here = wanted.sort.removeprefix("-"), _here(wanted, sites)
+    if wanted.state is not None or name not in STORED:
+        lines = forms(connection, protocol, now, wanted, sites=sites)
+        return lines[:most], len(lines)
+    order = STORED[name].desc() if wanted.sort.startswith("-") else STORED[name]
+    of_patient = Patient.subject == Assessment.subject
+    count = connection.execute(select(func.count(Assessment.id)).join(Patient, of_patient).where(*here)).scalar_one()
+    ids = select(Assessment.id).join(Patient, of_patient).where(*here)
+    first = connection.execute(ids.order_by(order, Assessment.subject, Assessment.due_on).limit(most)).scalars().all()
+    return _sorted(_lines(connection, protocol, now, [Assessment.id.in_(first)]), wanted), count
+
+
+def _here(wanted: Wanted, sites: Collection[str] | None) -> list[ColumnElement[bool]]:
     here = [Assessment.opens_at < Assessment.closes_at]
     here += [] if sites is None else [Patient.site.in_(sites)]
     here += [Patient.site == wanted.site] if wanted.site else []
     here += [Assessment.visit == wanted.visit] if wanted.visit else []
-    lines = [line for line in _lines(connection, protocol, now, here) if wanted.state in (None, line.state)]
-    name = wanted.sort.removeprefix("-")
-    lines.sort(key=lambda line: (line.subject, line.due_on))
-    return sorted(lines, key=SORTS[name], reverse=wanted.sort.startswith("-"))
+    return here
 
 
-def _lines(connection: Connection, protocol: Protocol, now: datetime, here: list[Any]) -> Iterator[Line]:
+def _sorted(lines: Iterable[Line], wanted: Wanted) -> list[Line]:
+    in_state = [line for line in lines if wanted.state in (None, line.state)]
+    in_state.sort(key=lambda line: (line.subject, line.due_on))
+    return sorted(in_state, key=SORTS[wanted.sort.removeprefix("-")], reverse=wanted.sort.startswith("-"))
+
+
+def _lines(
+    connection: Connection, protocol: Protocol, now: datetime, here: list[ColumnElement[bool]]
+) -> Iterator[Line]:
     ended = _ended(connection)
     texts = _texts_left(connection, here)
     begun = [*here, Assessment.started_at.is_not(None), Assessment.completed_at.is_(None)]
@@ -123,7 +162,7 @@ def _ended(connection: Connection) -> dict[str, date]:
     return {row.subject: row.on for row in connection.execute(days.group_by(PatientEvent.subject))}
 
 
-def _texts_left(connection: Connection, here: list[Any]) -> dict[tuple[str, str], int]:
+def _texts_left(connection: Connection, here: list[ColumnElement[bool]]) -> dict[tuple[str, str], int]:
     of_form = and_(message.c.subject == Assessment.subject, message.c.visit == Assessment.visit)
     rows = connection.execute(
         select(message.c.subject, message.c.visit, func.count().label("n"))
@@ -135,7 +174,7 @@ def _texts_left(connection: Connection, here: list[Any]) -> dict[tuple[str, str]
     return {(row.subject, row.visit): row.n for row in rows}
 
 
-def _modes(connection: Connection, here: list[Any]) -> dict[int, str]:
+def _modes(connection: Connection, here: list[ColumnElement[bool]]) -> dict[int, str]:
     rows = connection.execute(
         select(Form.assessment, func.max(Form.mode).label("mode"))
         .join(Assessment, Assessment.id == Form.assessment)

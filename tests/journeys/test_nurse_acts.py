@@ -86,6 +86,8 @@ def test_the_timeline_tells_everything_in_order_of_time_on_stockholms_clock_acro
     assert {moment[-6:] for moment in moments} == {"+01:00", "+02:00"}
     for kind in ("opens", "closes", "text", "receipt", "started", "completed", "recorded", "act"):
         assert timeline.locator(f"tr.{kind}").count(), f"nothing is told of: {kind}"
+    expect(timeline.locator("tr.receipt").first).to_contain_text("delivered")
+    expect(timeline.locator("tr.act, tr.recorded").filter(has_text="Not reached").first).to_be_visible()
     expect(timeline).to_contain_text("Too ill")
 
 
@@ -131,11 +133,8 @@ def test_a_form_entered_from_paper_says_so_with_person_and_time_and_looks_differ
     ward.send_what_was_due(subject).answer(subject, "BL", datetime(2026, 11, 22, 9, tzinfo=UTC))
     nurse.goto(f"{ward.address}/desk/patients/{subject}/visits/M3/paper")
     nurse.get_by_label("Day that stands on the paper").fill(TODAY.isoformat())
-    for fieldset in nurse.locator("fieldset.entered").all():
-        fieldset.get_by_role("radio").nth(1).check()
-    nurse.get_by_role("button", name="Keep the answers").click()
+    fill_in(nurse)
 
-    expect(nurse.get_by_role("status")).to_contain_text("kept")
     open_patient(nurse, ward, subject)
     plan = nurse.locator("table.plan")
     expect(rows(nurse, "M3", "table.plan").first).to_contain_text("on paper, entered by staff")
@@ -145,6 +144,28 @@ def test_a_form_entered_from_paper_says_so_with_person_and_time_and_looks_differ
     expect(entered).to_contain_text(NOTED_AT)
     nurse.goto(f"{ward.address}/desk/forms?visit=M3&state=answered")
     expect(rows(nurse, subject)).to_contain_text("on paper, entered by staff")
+
+
+def test_answers_given_by_phone_say_so_with_person_and_time(ward, nurse):
+    subject = ward.enrol(f"{OWN}-317", M3_IS_LATE)
+    ward.send_what_was_due(subject)
+    nurse.goto(f"{ward.address}/desk")
+    rows(nurse, subject, "#overdue").get_by_role("button", name="Call").click()
+    fill_in(nurse)
+
+    open_patient(nurse, ward, subject)
+    expect(rows(nurse, "M3", "table.plan").first).to_contain_text("by phone, entered by staff")
+    entered = nurse.locator("#timeline tr.act").filter(has_text="phone").first
+    expect(entered).to_contain_text(EMAIL)
+    expect(entered).to_contain_text(NOTED_AT)
+
+
+def fill_in(nurse):
+    """Every question of the form that stands open, and keep it."""
+    for fieldset in nurse.locator("fieldset.entered").all():
+        fieldset.get_by_role("radio").nth(1).check()
+    nurse.get_by_role("button", name="Keep the answers").click()
+    expect(nurse.get_by_role("status")).to_contain_text("kept")
 
 
 def test_an_idle_session_ends_the_half_written_note_comes_back_and_each_look_is_kept(ward, browser):

@@ -13,13 +13,13 @@ The twenty acceptance checks of the desk, and the browser test that holds each (
  9 a text sent again              a_text_sent_again_stands_in_the_trail_with_the_nurses_name_and_once
 10 an undelivered text            test_nurse_acts: one_callback_puts_an_undelivered_text_on_the_list_…
 11 a missing reason               test_nurse_acts: a_missing_reason_is_one_of_the_list_…
-12 from paper or by phone         test_nurse_acts: a_form_entered_from_paper_says_so_…
+12 from paper or by phone         test_nurse_acts: a_form_entered_from_paper_says_so_…, answers_given_by_phone_…
 13 patients of another site       test_nurse_lists: a_nurse_can_neither_list_nor_open_…
 14 no arm and no score            test_nurse_lists: no_page_source_or_file_shows_an_arm_or_a_score_…
 15 the file for Excel             test_nurse_lists: the_file_holds_exactly_the_filtered_rows_…
 16 on paper                       on_paper_every_row_stands_with_its_heads_and_the_time_and_no_button
 17 without colours                test_nurse_lists: every_state_is_told_by_a_word_and_a_shape_…
-18 accessibility                  every_page_of_a_nurse_breaks_no_rule_…, and each page in test_desk, test_desk_standing
+18 accessibility                  every_page_of_a_nurse_breaks_no_rule_…; test_desk_pages: every page of every role
 19 without scripts; by keyboard   everything_can_be_done_without_scripts, a_row_…_with_the_keyboard_alone
 20 idle, note kept, looks kept    test_nurse_acts: an_idle_session_ends_the_half_written_note_comes_back_…
 """
@@ -40,6 +40,10 @@ __all__ = ["browser", "nurse"]  # fixtures of the desk's own journey
 pytestmark = [needs_chromium, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
 MOST_TABS = 200
+HEADS_WITHOUT_CELLS = """() => [...document.querySelectorAll('table')].filter(table => table.tBodies[0]?.rows.length)
+    .flatMap(table => [...table.tHead.rows[0].cells]
+        .filter((head, n) => head.checkVisibility() && !table.tBodies[0].rows[0].cells[n]?.checkVisibility())
+        .map(head => head.textContent))"""
 LATE_FOR = 51  # days since randomisation: the form of 1.5 months is late, and no text went today
 
 
@@ -179,4 +183,5 @@ def test_on_paper_every_row_stands_with_its_heads_and_the_time_and_no_button(nur
         expect(nurse.locator("footer.printed")).to_be_visible()
         heads = nurse.evaluate("[...document.querySelectorAll('thead')].map(head => getComputedStyle(head).display)")
         assert set(heads) == {"table-header-group"}
+        assert nurse.evaluate(HEADS_WITHOUT_CELLS) == []
         nurse.emulate_media(media="screen")

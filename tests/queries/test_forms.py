@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from epro.acts import calls, patients
-from epro.queries.forms import Wanted, forms
+from epro.queries.forms import SORTS, Wanted, first_forms, forms
 from epro.store.database import reading
 from tests.epro.conftest import NOW, Desk
 from tests.queries.conftest import RANDOMISED, later, on, statements
@@ -67,6 +67,16 @@ def test_site_visit_and_state_narrow_the_list_and_no_site_shows_what_is_not_ones
 def test_a_column_sorts_both_ways_and_ties_stand_by_subject(house, three):
     assert [line.subject for line in lines(house, visit="BL", sort="site")] == ["GBG-003", "UME-001", "UME-002"]
     assert [line.subject for line in lines(house, visit="BL", sort="-subject")] == ["UME-002", "UME-001", "GBG-003"]
+
+
+def test_the_first_lines_are_those_of_the_whole_list_and_their_count_is_of_all(house, three):
+    narrowed = [{}, {"visit": "M3"}, {"state": "scheduled"}]
+    ways = [Wanted(**more, sort=way + column) for more in narrowed for column in SORTS for way in ("", "-")]
+    with reading(house.engine) as connection:
+        for wanted in ways:
+            first, count = first_forms(connection, house.protocol, NOW, wanted, sites=["UME"], most=4)
+            whole = forms(connection, house.protocol, NOW, wanted, sites=["UME"])
+            assert (first, count) == (whole[:4], len(whole)), wanted
 
 
 def test_more_patients_take_no_more_statements(house, three, desk):

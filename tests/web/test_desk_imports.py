@@ -1,5 +1,6 @@
 """The trial office's files at the desk: first what they would do, then, confirmed, all of it."""
 
+import fcntl
 import re
 from datetime import date
 from io import BytesIO
@@ -118,3 +119,15 @@ def test_an_export_that_lacks_an_arm_says_so_in_words(app, house, desk):
 
     assert response.status_code == 422
     assert "randomised, but to no arm" in response.text
+
+
+def test_one_export_is_written_at_a_time_and_whoever_comes_meanwhile_is_told_to_wait(app, house):
+    analyst = Staff(app, house, "analyst")
+
+    with (house.settings.home / "export.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # as another process that writes one
+        meanwhile = analyst.post("/desk/export")
+
+    assert (meanwhile.status_code, meanwhile.headers["Retry-After"]) == (429, "60")
+    assert "Another export is being written" in meanwhile.text
+    assert analyst.post("/desk/export").status_code == 200

@@ -14,6 +14,7 @@ from epro.queries.verification import verify
 from epro.store.audit import entry
 from epro.store.database import reading, writing
 from epro.store.models import Access, Answer, Audit, Contact, DataLock, Signature
+from epro.web.desk.looks import SHOWN
 from questionnaires.cells import inert
 from tests.epro.conftest import NOW, NURSE, Desk
 from tests.queries.conftest import Course
@@ -254,7 +255,15 @@ def test_a_patient_can_be_told_who_has_looked(nurse, house, answered):
         others = looks_at(connection, "UME-00")
     assert [(look.actor, look.what) for look in told] == [(nurse.email, "desk.patient")]
     assert others == []
-    assert nurse.email in nurse.client.get(f"{PAGE}/looks").text
+    page = nurse.client.get(f"{PAGE}/looks").text
+    assert nurse.email in page
+    assert "patientens sida" in page
+
+
+def test_every_address_of_a_patient_that_shows_more_than_her_page_has_its_own_words(app):
+    hers = {rule.endpoint for rule in app.url_map.iter_rules() if "<subject>" in rule.rule and "GET" in rule.methods}
+
+    assert {one for one in hers if one.startswith("desk.")} - SHOWN.keys() == {"desk.patient"}
 
 
 def sign(staff, path=f"{PAGE}/signatures", **changes):

@@ -1,10 +1,12 @@
 """The analyst's page: the trial folder as one file, without contact data, and a line in the trail for each.
 
-The folder is written by `epro export` in a process of its own, for this one holds no statistics.
+The folder is written by `epro export` in a process of its own, for this one holds no statistics. One at a time: it
+takes seconds of the processor that phones and nurses wait for.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -25,7 +29,13 @@ from epro.web.desk.gate import allowed, pages
 from epro.web.house import house, now, staff, writing
 
 MANIFEST = "manifest.json"
+LOCK = "export.lock"
+RETRY_SECONDS = "60"
 SAID_IN_WORDS = 1  # the exit code of a command that says why it did nothing
+
+
+class AnotherExport(RuntimeError):
+    """One is being written now."""
 
 
 class NotExported(RuntimeError):
@@ -35,13 +45,21 @@ class NotExported(RuntimeError):
 @pages.get("/export")
 @allowed("data.export")
 def export_page() -> str:
-    return render_template("desk/export.html")
+    return render_template("desk/export.html", waits=False)
 
 
 @pages.post("/export")
 @allowed("data.export")
-def export_data() -> Response:
-    with tempfile.TemporaryDirectory() as temporary:
+def export_data() -> Response | tuple[str, int, dict[str, str]]:
+    try:
+        return _exported()
+    except AnotherExport:
+        return render_template("desk/export.html", waits=True), 429, {"Retry-After": RETRY_SECONDS}
+
+
+def _exported() -> Response:
+    """Raises AnotherExport."""
+    with _alone(house().settings.home), tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "trial"
         counts = _export(house().settings, folder, now())
         sha256 = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
@@ -55,6 +73,17 @@ def export_data() -> Response:
     name = f"{house().protocol.trial.code.lower()}-{now():%Y%m%dT%H%M%SZ}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Manifest-SHA256": sha256}
     return Response(body, mimetype="application/zip", headers=headers)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """The operating system lets go of it when the process ends, however it ends."""
+    with (home / LOCK).open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise AnotherExport from None
+        yield
 
 
 def _export(settings: Settings, folder: Path, at: datetime) -> dict[str, int]:

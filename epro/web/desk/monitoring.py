@@ -8,7 +8,7 @@ from flask import Response, abort, render_template, request
 from flask_babel import gettext
 
 from epro.acts.calls import REASONS
-from epro.queries.forms import SORTS, STATES, Line, Wanted, forms
+from epro.queries.forms import SORTS, STATES, Line, Wanted, first_forms, forms
 from epro.queries.monitoring import completion
 from epro.refusals import N_
 from epro.web.desk.gate import allowed, own_sites, pages, shows, sites_here
@@ -66,11 +66,11 @@ def form_list() -> str:
     """Every form of one's own sites; site, visit, state and order are the address."""
     wanted = _wanted()
     with reading() as connection:
-        lines = forms(connection, house().protocol, now(), wanted, sites=own_sites())
+        lines, count = first_forms(connection, house().protocol, now(), wanted, sites=own_sites(), most=MOST_SHOWN)
     return render_template(
         "desk/forms.html",
-        lines=lines[:MOST_SHOWN],
-        count=len(lines),
+        lines=lines,
+        count=count,
         wanted=wanted,
         columns=COLUMNS,
         sorts=SORTS,

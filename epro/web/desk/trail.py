@@ -1,4 +1,4 @@
-"""One patient's audit trail: filtered on the page, whole as CSV and JSON, with who reviewed it and who has looked."""
+"""One patient's audit trail: filtered on the page, whole as CSV and JSON, with who reviewed it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as Answer
 
 from epro.acts import reviews
 from epro.queries.timeline import site_of
-from epro.queries.trail import COLUMNS, Change, Wanted, looks_at, trail_of
+from epro.queries.trail import COLUMNS, Change, Wanted, trail_of
 from epro.refusals import Refusal
 from epro.store.audit import canonical
 from epro.web.desk.acts import act, by_whom
@@ -43,15 +43,6 @@ def trail_as_csv(subject: str) -> Response:
 def trail_as_json(subject: str) -> Response:
     rows = [{name: _cell(change, name) for name in COLUMNS} for change in _changes(subject, _wanted())]
     return _file(json.dumps(rows, ensure_ascii=False, indent=1), "application/json", f"{subject}-trail.json")
-
-
-@pages.get("/patients/<subject>/looks")
-@allowed("trail.read")
-def looks(subject: str) -> str:
-    """Who has looked at her data: what a patient may ask for (Patient Data Act, 8:5)."""
-    with reading() as connection:
-        rows = looks_at(connection, subject)
-    return render_template("desk/looks.html", subject=subject, rows=rows)
 
 
 @pages.post("/patients/<subject>/trail/review")
