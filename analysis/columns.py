@@ -165,7 +165,7 @@ def _parsed(text: "pd.Series[Any]", kind: Kind) -> "pd.Series[Any]":
         return pd.to_datetime(offset, format="ISO8601", utc=True, errors="coerce").astype(DTYPES["instant"])
     if kind == "whole":
         whole = text.where(text.str.fullmatch(r"-?\d{1,18}(\.0+)?").fillna(False))  # 2.0: a table with empty cells
-        return whole.str.partition(".")[0].astype(DTYPES["whole"])
+        return whole.str.replace(r"\.0+$", "", regex=True).astype(DTYPES["whole"])
     if kind == "number":
         return pd.to_numeric(text, errors="coerce").astype("Float64").astype(DTYPES["number"])
     return text.str.lower().map(FLAGS).astype(DTYPES["flag"])
