@@ -125,6 +125,10 @@ def as_text(table: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
 
 def _header_faults(raw: pd.DataFrame, columns: list[Column], file: str) -> Iterable[Fault]:
     declared = [column.name for column in columns]
+    if len(raw.columns) == 1 and (sign := next((each for each in ";\t|" if each in str(raw.columns[0])), None)):
+        name = {";": "semicolons", "\t": "tabs"}.get(sign, "bars")
+        yield Fault(file, (1,), None, f"the columns are parted by {name}", "Save it with commas between them.")
+        return
     for column in columns:
         if column.required and column.name not in raw.columns:
             yield Fault(file, (), column.name, "there is no such column", "Add it; leave what is not known empty.")
@@ -160,8 +164,8 @@ def _parsed(text: "pd.Series[Any]", kind: Kind) -> "pd.Series[Any]":
         offset = text.where(text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True).fillna(False))
         return pd.to_datetime(offset, format="ISO8601", utc=True, errors="coerce").astype(DTYPES["instant"])
     if kind == "whole":
-        whole = text.where(text.str.fullmatch(r"-?\d{1,18}").fillna(False))
-        return whole.astype(DTYPES["whole"])
+        whole = text.where(text.str.fullmatch(r"-?\d{1,18}(\.0+)?").fillna(False))  # 2.0: a table with empty cells
+        return whole.str.replace(r"\.0+$", "", regex=True).astype(DTYPES["whole"])
     if kind == "number":
         return pd.to_numeric(text, errors="coerce").astype("Float64").astype(DTYPES["number"])
     return text.str.lower().map(FLAGS).astype(DTYPES["flag"])

@@ -30,6 +30,20 @@ Method = Literal[
 ]
 
 METHODS: tuple[Method, ...] = get_args(Method)
+IN_WORDS: dict[Method, str] = {  # methods whose own word is short for something
+    "cox": "log-rank test and Cox model",
+    "survival at a month": "Kaplan-Meier survival at a month",
+    "mmrm": "mixed model for repeated measures",
+    "mmrm over all visits": "mixed model for repeated measures, averaged over visits",
+    "responders": "counts, and logistic model",
+    "while alive": "estimating equations among the living",
+    "baseline prognosis": "Cox model of the baseline score",
+    "changing prognosis": "Cox model of the score as it changes",
+    "q-twist": "Q-TWiST",
+    "prognostic factors": "one Cox model",
+    "predictive factors": "Cox models within groups, and with an interaction",
+    "adverse events": "counts",
+}
 NEEDED: dict[str, frozenset[str]] = {
     "cox": frozenset({"endpoint"}),
     "survival at a month": frozenset({"endpoint", "month"}),
@@ -111,6 +125,10 @@ class Estimand(BaseModel):
     deltas: tuple[float, ...] = ()
     utility: Text | None = None
     factors: tuple[Text, ...] = ()
+
+    @property
+    def method_in_words(self) -> str:
+        return IN_WORDS.get(self.method, self.method)
 
     @model_validator(mode="after")
     def _can_be_carried_out(self) -> Self:

@@ -22,6 +22,9 @@ class Modelled(Protocol):
 
 
 NOT_REACHED = "not reached"
+COX_NOTE = (
+    "Cox model with Efron's handling of ties, Wald intervals. A ratio below 1: fewer events in the arm named first."
+)
 SHORT = "not estimable: follow-up is shorter"
 
 
@@ -64,9 +67,14 @@ def consort(numbers: Numbers, counts: pd.DataFrame, arms: Mapping[str, str]) -> 
 
 
 def completion(
-    numbers: Numbers, rates: pd.DataFrame, instrument: str, arms: Mapping[str, str], visits: Mapping[str, str]
+    numbers: Numbers,
+    rates: pd.DataFrame,
+    instrument: str,
+    title: str,
+    arms: Mapping[str, str],
+    visits: Mapping[str, str],
 ) -> Table:
-    """rates: as from `compliance.rates`. arms, visits: code: label."""
+    """rates: as from `compliance.rates`. instrument: its id; title: its name. arms, visits: code: label."""
     rows = []
     for visit, name in visits.items():
         for arm, label in arms.items():
@@ -80,7 +88,7 @@ def completion(
             ]
             rows.append(Row(name, ((label,), *counts, *shares)))
     return Table(
-        f"Completion of {instrument} by visit and arm",
+        f"Completion of {title} by visit and arm",
         ("Visit", "Arm", *(key.capitalize() for key in COUNTS), "Received of expected", "Received of randomised"),
         tuple(rows),
         "Expected: the patient was alive and in the study on the due day, and the window is over or the form was "
@@ -180,8 +188,8 @@ def comparison(
             ratio = hazard_ratio(numbers, f"{key}.cox.{term}", model, term, tested=tested)
             rows.append(Row(f"{title}: {label}", (*([logrank] if tested else []), *ratio)))
     log_rank = ["Log-rank chi-square, p"] if tested else []
-    head = ("Analysis", *log_rank, "Hazard ratio (95 % interval)", *p_head(tested))
-    return Table("Comparison of the arms", head, tuple(rows), "Cox model with Efron's handling of ties.")
+    head = ("Analysis", *log_rank, "Hazard ratio (95 % interval)", *(f"{name} (Wald)" for name in p_head(tested)))
+    return Table("Comparison of the arms", head, tuple(rows), COX_NOTE)
 
 
 def hazard_ratio(

@@ -36,7 +36,7 @@ def waterfall(
             caption = f"{caption} An arm of more than {MOST_POINTS} is drawn as {MOST_POINTS} quantiles."
         for at, (arm, label) in enumerate(arms.items()):
             width = 0.89 / len(arms)
-            axes = canvas.add_axes((0.09 + at * width, 0.13, width - 0.03, 0.77), sharey=shared)
+            axes = canvas.add_axes((0.09 + at * width, 0.13, width - 0.045, 0.77), sharey=shared)
             shared = shared or axes
             values = np.sort(changes[arm].to_numpy(float))
             if len(values) > MOST_POINTS:
@@ -52,6 +52,7 @@ def waterfall(
             axes.set_title(f"{label} ({len(changes[arm])} patients)", fontsize=10)
             axes.set_xlabel("Share of patients, %")
             axes.set_xlim(0, 100)
+            axes.set_xticks(range(0, 101, 25))
             if at == 0:
                 axes.set_ylabel(ylabel)
             else:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from analysis.imputation.replicating import Task
+from analysis.imputation.replicating import Modelled, Task
 from analysis.imputation.strategies import STRATEGIES
 from analysis.imputation.wide import Table
 from analysis.intervals import CONFIDENCE, tested, with_bounds
@@ -102,13 +102,7 @@ def estimate(
     steps = sorted({0.0, *map(float, deltas)}) if len(deltas) else []
     task = Task(tuple(strategies), tuple(steps), covariance, table.arms, table.visits, table.covariates)
     model = task.modelled(table)
-    whole = task.estimates(table, model.of_all())
-    rows = range(len(table.arm))
-    replicates = Parallel(n_jobs=jobs)(delayed(task.without)(table, model, row) for row in rows)
-    values = np.array(replicates)
-    n = len(values)
-    se = np.sqrt((n - 1) / n * ((values - values.mean(axis=0)) ** 2).sum(axis=0))
-    found = with_bounds(pd.DataFrame({"estimate": whole.values, "se": se}, index=whole.index))
+    found = _jackknifed(task, table, model, jobs)
     compared = tested(found)
     return Imputed(
         reference=reference,
@@ -116,9 +110,19 @@ def estimate(
         means=_part(found, "mean", ["strategy", "visit", "arm"]),
         tipping=_part(compared, "tipping", ["visit", "arms", "to reference", "to others"]) if steps else None,
         counts=table.counts(),
-        n=n,
+        n=len(table.arm),
         structure=model.structure,
     )
+
+
+def _jackknifed(task: Task, table: Table, model: Modelled, jobs: int) -> pd.DataFrame:
+    """Every estimate with its interval; standard errors from leaving out each patient in turn."""
+    whole = task.estimates(table, model.of_all())
+    rows = range(len(table.arm))
+    values = np.array(Parallel(n_jobs=jobs)(delayed(task.without)(table, model, row) for row in rows))
+    n = len(values)
+    se = np.sqrt((n - 1) / n * ((values - values.mean(axis=0)) ** 2).sum(axis=0))
+    return with_bounds(pd.DataFrame({"estimate": whole.values, "se": se}, index=whole.index))
 
 
 def _part(found: pd.DataFrame, kind: str, names: list[str]) -> pd.DataFrame:

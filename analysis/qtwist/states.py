@@ -88,11 +88,9 @@ def estimate(
     means: dict[str, Numbers] = {}
     for label in arms:
         mine = np.flatnonzero(group == label)
-        check_followed(free[mine], ended[mine], horizon, f"{label}, free of progression")
-        check_followed(times[mine], deaths[mine], horizon, label)
         lived = Weighted(times[mine], deaths[mine], weights[:, mine])
         kept = Weighted(free[mine], ended[mine], weights[:, mine])
-        means[label] = _states(lived, kept, [stretches[at] for at in mine], horizon)
+        means[label] = _states(label, lived, kept, [stretches[at] for at in mine], horizon)
     apart = {f"{other} - {one}": means[other] - means[one] for one, other in combinations(arms, 2)}
     return QTwist(
         horizon=horizon,
@@ -106,8 +104,10 @@ def estimate(
     )
 
 
-def _states(lived: Weighted, free: Weighted, stretches: list[Numbers], horizon: float) -> Numbers:
-    """(r, states) mean time in each of STATES."""
+def _states(label: str, lived: Weighted, free: Weighted, stretches: list[Numbers], horizon: float) -> Numbers:
+    """(r, states) mean time of an arm in each of STATES."""
+    check_followed(free.times, free.events, horizon, f"{label}, free of progression")
+    check_followed(lived.times, lived.events, horizon, label)
     alive, well = lived.area(horizon), free.area(horizon)
     toxic = _toxic(free.times, free.events, free.weights, stretches)
     return np.column_stack([toxic, well - toxic, alive - well, alive])

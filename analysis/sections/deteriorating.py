@@ -78,7 +78,8 @@ def _competing(material: Material, id: str, estimand: Estimand, patients: pd.Dat
     for cause in causes:
         name = id if cause == deterioration.WORSENING else f"{id}-{cause}"
         caption = (
-            f"Cumulative incidence of {cause} (Aalen-Johansen) with 95 % log-log intervals; the other ends the time."
+            f"Cumulative incidence of {cause} (Aalen-Johansen) with 95 % log-log intervals; "
+            "the other event ends the time."
         )
         parts.append(
             incidence_curves(
@@ -139,9 +140,10 @@ def _tests(
     head = (
         "",
         *tests,
-        "Cause-specific hazard ratio",
+        "Cause-specific hazard ratio (95 % interval)",
         *tables.p_head(tested),
-        "Subdistribution hazard ratio",
+        "Subdistribution hazard ratio (95 % interval)",
         *tables.p_head(tested),
     )
-    return Table("Comparison of the arms", head, tuple(rows), "The Fine-Gray model is not stratified.")
+    note = "The subdistribution's (Fine and Gray) is not stratified. A ratio below 1: less in the arm named first."
+    return Table("Comparison of the arms", head, tuple(rows), note)

@@ -42,7 +42,8 @@ def prognostic(material: Material, id: str, estimand: Estimand) -> Parts:
     for code in estimand.factors:
         label, values = _factor(material, code)
         if values.dtype != object:
-            covariates[code], labels[code] = values, label
+            unit = ", one more" if code in material.plan.analysis.covariate else ""
+            covariates[code], labels[code] = values, f"{label}{unit}"
             continue
         levels = (
             list(material.plan.strata[code].levels) if code in material.plan.strata else sorted(set(values.dropna()))
@@ -63,12 +64,22 @@ def prognostic(material: Material, id: str, estimand: Estimand) -> Parts:
             Line(labels[str(term)], row["hr"], row["lower"], row["upper"], _shown(row))
             for term, row in model.terms.iterrows()
         ]
-        parts.insert(0, _forest(material, id, lines, "Hazard ratio of death", "The factors of one Cox model.", None))
-        n, excluded = (
-            material.numbers.count(f"{id}.{key}", value)
-            for key, value in (("n", model.n), ("excluded", model.excluded))
+        parts.insert(
+            0,
+            _forest(
+                material,
+                id,
+                lines,
+                "Hazard ratio of death",
+                "The factors of one Cox model; above 1: earlier death. Bars: 95 % intervals.",
+                None,
+            ),
         )
-        parts.append(("Patients: ", n, "; left out for want of a factor: ", excluded, "."))
+        n, events, excluded = (
+            material.numbers.count(f"{id}.{key}", value)
+            for key, value in (("n", model.n), ("events", model.events), ("excluded", model.excluded))
+        )
+        parts.append(("Patients: ", n, ", deaths: ", events, "; left out for want of a factor: ", excluded, "."))
     return parts
 
 
@@ -96,7 +107,7 @@ def predictive(material: Material, id: str, estimand: Estimand) -> Parts:
             tested = _interaction(material, f"{id}.{code}", values, levels, times, covariates)
             rows.append(Row(f"{label}: interaction", (("",), ("",), tested)))
     head = ("Group", "Patients", "Deaths", "Hazard ratio (95 % interval)")
-    note = "No group is tested by itself."
+    note = "No group is tested by itself; intervals are not adjusted for their number."
     if estimand.is_tested:
         note += " Interaction: likelihood-ratio test of arm by factor, one of several such."
     reference = material.arms[material.reference]

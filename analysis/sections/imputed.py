@@ -12,7 +12,7 @@ from analysis.imputation import Imputed
 from analysis.numbers import Cell
 from analysis.planned import Estimand
 from analysis.results import CannotEstimate
-from analysis.sections.material import Material, attempt, months_after, row_of
+from analysis.sections.material import Material, attempt, direction, months_after, row_of
 from analysis.sections.repeated import changes
 from analysis.tables import Row, Table
 
@@ -45,9 +45,8 @@ def _of_a_scale(material: Material, id: str, estimand: Estimand, code: str) -> P
             rows.append(
                 Row(f"{words}: {strategy}", (cell, tables.p_cell(numbers, f"{key}.p", row, estimand.is_tested)))
             )
-    parts: Parts = [
-        Table(f"Difference in mean change of {label}", ("Missing answers", "Points (95 % interval)", "p"), tuple(rows))
-    ]
+    head, note = ("Missing answers", "Points (95 % interval)", "p"), direction(label, material.scale(code).higher_is)
+    parts: Parts = [Table(f"Difference in mean change of {label}", head, tuple(rows), note)]
     parts += _tipped(material, id, estimand, found, label)
     here: Any = found.counts.loc[estimand.visit]
     told: list[Any] = [f"At {material.visits[estimand.visit or '']}"]
@@ -80,7 +79,7 @@ def _tipped(material: Material, id: str, estimand: Estimand, found: Imputed, lab
                 verb=f'shows("{id.partition(".")[0]}").figures["{name}"]',
             )
         )
-        parts.append(_grid(material, f"{id}.tipping.{arm}", own))
+        parts.append(_grid(material, f"{id}.tipping.{arm}", own, material.arms[material.reference], material.arms[arm]))
         tip = float(points.loc[(estimand.visit, pair), "points"])
         words = "there is no difference to tip, or no points tried do"
         shown = material.numbers.decimal(f"{id}.tipping.{arm}", tip, 0, missing=words)
@@ -90,7 +89,7 @@ def _tipped(material: Material, id: str, estimand: Estimand, found: Imputed, lab
     return parts
 
 
-def _grid(material: Material, id: str, tipping: Any) -> Table:
+def _grid(material: Material, id: str, tipping: Any, reference: str, other: str) -> Table:
     """The numbers of the map."""
     estimates: Any = tipping["estimate"].unstack("to others")
     rows = []
@@ -103,9 +102,10 @@ def _grid(material: Material, id: str, tipping: Any) -> Table:
             )
             for to_others in estimates.columns
         ]
-        rows.append(Row(f"{signed(to_reference)} in the reference arm", tuple(cells)))
+        rows.append(Row(f"{signed(to_reference)} in {reference}", tuple(cells)))
     head = ("Points added", *(signed(points) for points in estimates.columns))
-    return Table("Difference in mean change by points added to imputed scores", head, tuple(rows))
+    title = f"Difference in mean change by points added to imputed scores of {other} (across) and {reference} (down)"
+    return Table(title, head, tuple(rows))
 
 
 def _table(material: Material, code: str, visit: str) -> tuple[pd.DataFrame, int]:

@@ -12,7 +12,7 @@ from analysis.numbers import Cell
 from analysis.planned import Estimand
 from analysis.prognosis import Prognosis
 from analysis.results import CannotEstimate
-from analysis.sections.material import NOT_RECORDED, Material, against, attempt, months_after, row_of
+from analysis.sections.material import NOT_RECORDED, Material, against, attempt, direction, months_after, row_of
 from analysis.tables import Row, Table
 
 Parts = list[Cell | Table | Figure]
@@ -22,17 +22,18 @@ HALF_A_DAY = 0.5 / DAYS_A_MONTH  # what a time of 0 is to a model of hazards
 def baseline_prognosis(material: Material, id: str, estimand: Estimand) -> Parts:
     """Hazard of death by the score at baseline."""
     forms, subjects = answered(material), followed(material)
-    return _prognoses(material, id, estimand, partial(prognosis.at_baseline, forms, subjects))
+    return _prognoses(material, id, estimand, partial(prognosis.at_baseline, forms, subjects), "patients")
 
 
 def changing_prognosis(material: Material, id: str, estimand: Estimand) -> Parts:
     """Hazard of death by the last score so far."""
     forms, subjects = answered(material), followed(material)
-    parts = _prognoses(material, id, estimand, partial(prognosis.as_it_changes, forms, subjects))
+    estimate = partial(prognosis.as_it_changes, forms, subjects)
+    parts = _prognoses(material, id, estimand, estimate, "spells with one score")
     return [*parts, ("Descriptive: health that falls because death is near foretells death.",)]
 
 
-def _prognoses(material: Material, id: str, estimand: Estimand, estimate: Any) -> Parts:
+def _prognoses(material: Material, id: str, estimand: Estimand, estimate: Any, unit: str) -> Parts:
     numbers, rows, counted = material.numbers, [], list[Cell]()
     strata = {"strata": ["stratum"]} if material.plan.analysis.strata else {}
     for code in estimand.scales:
@@ -43,18 +44,18 @@ def _prognoses(material: Material, id: str, estimand: Estimand, estimate: Any) -
             ratio = tables.hazard_ratio(numbers, f"{id}.{code}.{term}", model, term, tested=estimand.is_tested)
             rows.append(Row(words, ratio))
         if isinstance(found, Prognosis):
-            counted += _counted(material, f"{id}.{code}", found)
+            counted += _counted(material, f"{id}.{code}", found, unit)
     head = ("Covariate", "Hazard ratio of death (95 % interval)", *tables.p_head(estimand.is_tested))
     return [Table("Cox model of overall survival, stratified as planned", head, tuple(rows)), *counted]
 
 
-def _counted(material: Material, id: str, found: Prognosis) -> list[Cell]:
+def _counted(material: Material, id: str, found: Prognosis, unit: str) -> list[Cell]:
     numbers = material.numbers
     rows = numbers.count(f"{id}.n", found.model.n)
     events = numbers.count(f"{id}.events", found.model.events)
     left = numbers.count(f"{id}.excluded", sum(found.excluded.values()))
     return [
-        (f"{found.reading}: rows ", rows, ", deaths ", events, "; patients left out for want of a score: ", left, ".")
+        (f"{found.reading}: {unit} ", rows, ", deaths ", events, "; patients left out for want of a score: ", left, ".")
     ]
 
 
@@ -110,7 +111,8 @@ def _joined(material: Material, id: str, estimand: Estimand, code: str, subjects
             cells.append(tables.estimated(numbers, key, row, 1))
         rows.append(Row(f"{month:g}", tuple(cells)))
     columns = [f"Difference, {words}" for words in material.contrasts.values()]
-    course = Table(f"{label}: mean course", ("Month", *material.arms.values(), *columns), tuple(rows))
+    note = f"95 % intervals. {direction(label, material.scale(code).higher_is)}"
+    course = Table(f"{label}: mean course, points", ("Month", *material.arms.values(), *columns), tuple(rows), note)
     return [course, _hazard(material, id, estimand, model, label), _rests_on(material, id, model, late)]
 
 

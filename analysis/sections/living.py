@@ -12,7 +12,7 @@ from analysis.numbers import Cell
 from analysis.planned import Estimand
 from analysis.responding import odds_ratios
 from analysis.results import CannotEstimate
-from analysis.sections.material import Material, against, attempt, row_of
+from analysis.sections.material import Material, against, attempt, direction, row_of
 from analysis.tables import Row, Table
 from analysis.while_alive import WhileAlive
 
@@ -59,6 +59,7 @@ def _of_a_scale(material: Material, id: str, estimand: Estimand, code: str) -> P
     for quantity, (title, table, unit) in quantities.items():
         if table is not None:
             parts.append(_table(material, id, quantity, title, table, found.differences.loc[quantity], visits, unit))
+    parts.append((direction(scale.label["en"], scale.higher_is),))
     parts.append(_rests_on(material, id, found))
     if left_out:
         names = ", ".join(material.visits[visit] for visit in left_out)
@@ -71,7 +72,8 @@ def _rests_on(material: Material, id: str, found: WhileAlive) -> Cell:
     return (
         "Conditional on survival: it describes those alive at each visit, who differ between arms when survival "
         "does. Estimating equations with independence working correlation, weighted by the inverse of the chance "
-        "to answer; largest weight ",
+        "to answer; robust standard errors, corrected for few patients. Differences of shares are percentage points. "
+        "Largest weight ",
         numbers.decimal(f"{id}.largest-weight", found.largest_weight, 2),
         ", weights cut: ",
         numbers.count(f"{id}.cut", found.cut),
@@ -166,7 +168,13 @@ def _counts(
         name = "Alive, no score" if word == deterioration.UNKNOWN else word.capitalize()
         rows.append(Row(name, tuple(cells)))
     counts = {arm: int((dead & (material.randomised["arm"] == arm)).sum()) for arm in material.arms}
-    rows.insert(1, Row("of whom dead", tuple((numbers.count(f"{id}.dead.{arm}", n),) for arm, n in counts.items())))
+    rows.insert(
+        1,
+        Row(
+            "- of whom dead without a score",
+            tuple((numbers.count(f"{id}.dead.{arm}", n),) for arm, n in counts.items()),
+        ),
+    )
     note = f"Worsened: {estimand.threshold:g} points or more, or dead by then. Per cent of all randomised."
     return Table(title, ("", *material.arms.values()), tuple(rows), note)
 
@@ -183,5 +191,5 @@ def _odds(material: Material, id: str, estimand: Estimand, code: str, response: 
     rows = [Row(label, ratio(f"{id}.{arm}", model, arm)) for arm, label in material.contrasts.items()]
     head = ("", "Odds ratio of being worse (95 % interval)", *tables.p_head(tested))
     rule = "counted as worse" if counted_as_worse else "left out"
-    note = f"The living without a score are {rule}."
+    note = f"Wald interval; below 1: the arm named first is worse less often. The living without a score are {rule}."
     return Table("Logistic model, adjusted for the score at baseline", head, tuple(rows), note)

@@ -164,6 +164,11 @@ def against(table: Any, arm: str, reference: str) -> dict[str, float]:
     return {**row, **turned}
 
 
+def direction(label: str, higher_is: str) -> str:
+    """What a positive difference in a score between arms means, in words."""
+    return f"{label}: higher is {higher_is}. A difference above 0 is {higher_is} for the arm named first."
+
+
 def listed(words: Sequence[str]) -> str:
     """a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))

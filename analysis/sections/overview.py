@@ -31,8 +31,10 @@ def plan(material: Material, refused: Mapping[str, str]) -> Section:
     rows = []
     for id, each in material.plan.analysis.estimand.items():
         role = "primary" if each.primary else each.objective
-        rows.append(Row(each.title, ((role,), (_ordinal(each),), (each.method,), (refused.get(id, "below"),))))
-    section.parts.append(Table("Estimands", ("Estimand", "Objective", "Tested", "Method", "Where"), tuple(rows)))
+        rows.append(Row(each.title, ((role,), (_ordinal(each),), (each.method_in_words,), (refused.get(id, "below"),))))
+    section.parts.append(
+        Table("Estimands", ("Estimand", "Objective", "Order of tests", "Method", "Where"), tuple(rows))
+    )
     if material.trial.masked:
         section.parts.append((MASKED,))
     return section
@@ -41,7 +43,7 @@ def plan(material: Material, refused: Mapping[str, str]) -> Section:
 def _ordinal(each: Estimand) -> str:
     words = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
     if each.test_order is None:
-        return "not in the hierarchy"
+        return "none"
     return words[each.test_order - 1] if each.test_order <= len(words) else "later"
 
 

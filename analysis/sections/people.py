@@ -73,7 +73,7 @@ def oddities(material: Material) -> Section:
     if not found:
         section.parts.append(("Nothing odd was found.",))
         return section
-    section.parts.append(("Nothing odd was dropped. `epro data check` names the rows.",))
+    section.parts.append(("Nothing odd was dropped. The command epro data check names the rows.",))
     numbers = material.numbers
     rows = [
         Row(
@@ -108,10 +108,11 @@ def baseline(material: Material) -> Section:
         if each.kind == "number":
             rows.append(_mean(material, code, each.label, given[code]))
     for code in material.plan.analysis.profile_scales:
-        label = f"{material.scale(code).label['en']} ({code})"
+        scale = material.scale(code)
+        label = f"{scale.label['en']} ({code}), higher is {scale.higher_is}"
         rows.append(_mean(material, code, label, who["subject"].map(material.baselines[code])))
     head = ("", *material.arms.values())
-    note = "Numbers are patients (per cent of the arm), or the mean (SD; patients)."
+    note = "Patients (per cent of the arm), or mean (SD; patients with a value). Scores run from 0 to 100."
     section.parts.append(Table("Patients at baseline, by arm", head, tuple(rows), note))
     return section
 
@@ -153,8 +154,10 @@ def completion(material: Material) -> Section:
     instruments = sorted(set(rates.index.get_level_values("instrument")))
     section = Section("completion", "Completion of the questionnaires")
     for instrument in instruments:
-        table = tables.completion(material.numbers, rates, instrument, material.arms, material.visits)
-        section.parts.append(table)
+        title = material.trial.instruments[instrument].title
+        section.parts.append(
+            tables.completion(material.numbers, rates, instrument, title, material.arms, material.visits)
+        )
     if not instruments:
         section.parts.append(("No forms of randomised patients are in the data.",))
         return section
@@ -217,7 +220,7 @@ def _maps(material: Material, statuses: pd.DataFrame) -> list[Figure]:
         drawn.status_bars(
             "status",
             shares,
-            material.arms,
+            {arm: f"{label} ({sizes[arm]} patients)" for arm, label in material.arms.items()},
             visits,
             caption="What became of the form of every randomised patient at each visit.",
             verb='shows("completion").figures["status"]',

@@ -11,10 +11,11 @@ from analysis import mmrm, tables
 from analysis.figures.canvas import Figure
 from analysis.figures.profiles import difference_profile
 from analysis.mmrm import MMRM, CovarianceFellBack
+from analysis.mmrm.covariances import NAMES
 from analysis.numbers import Cell, Number
 from analysis.planned import Estimand
 from analysis.results import CannotEstimate
-from analysis.sections.material import NOT_RECORDED, Material, attempt, row_of
+from analysis.sections.material import NOT_RECORDED, Material, attempt, direction, row_of
 from analysis.sections.observed import change
 from analysis.tables import Row, Table
 
@@ -66,7 +67,8 @@ def overall(material: Material, id: str, estimand: Estimand) -> Parts:
                 words = "weighted by time" if weights == "time" else "each visit the same weight"
                 rows.append(Row(f"{contrast}, {words} ({asked})", (cell, p)))
         head = ("Difference in mean change", "Points (95 % interval)", "p")
-        parts.append(Table(f"{label}, averaged over the visits", head, tuple(rows)))
+        note = direction(label, material.scale(code).higher_is)
+        parts.append(Table(f"{label}, averaged over the visits", head, tuple(rows), note))
     return parts
 
 
@@ -128,8 +130,9 @@ def _told(
         rows.append(Row(f"{material.visits[visit]}{mark}", tuple(cells)))
     columns = [each for contrast in material.contrasts.values() for each in (f"Difference, {contrast}", "p")]
     head = ("Visit", *(f"{name}: mean change" for name in material.arms.values()), *columns)
+    note = direction(label, material.scale(code).higher_is)
     title = f"Adjusted mean change of {label} ({code}), points (95 % interval)"
-    parts: Parts = [_figure(material, id, estimand, code, apart), Table(title, head, tuple(rows))]
+    parts: Parts = [_figure(material, id, estimand, code, apart), Table(title, head, tuple(rows), note)]
     return [*parts, *_rests_on(material, id, estimand, model, left_out)]
 
 
@@ -161,11 +164,13 @@ def _figure(material: Material, id: str, estimand: Estimand, code: str, apart: p
 
 def _rests_on(material: Material, id: str, estimand: Estimand, model: MMRM, left_out: list[str]) -> list[Cell]:
     """Diagnostics: what was fitted to what, and what stands in the way of the planned visit."""
-    numbers = material.numbers
+    numbers, covariance = material.numbers, NAMES[model.structure]
+    if model.structure != model.asked:
+        covariance += f" (asked for: {NAMES[model.asked]})"
     told: list[Cell] = [
         (
-            f"Diagnostics. Mixed model for repeated measures, covariance {model.structure} (asked for {model.asked}), "
-            f"degrees of freedom {model.method}: patients ",
+            f"Diagnostics. Mixed model for repeated measures, {covariance} covariance, "
+            f"degrees of freedom {model.method}, adjusted for the baseline by visit and for the strata: patients ",
             numbers.count(f"{id}.subjects", model.subjects),
             ", scores ",
             numbers.count(f"{id}.rows", model.rows),
@@ -174,7 +179,7 @@ def _rests_on(material: Material, id: str, estimand: Estimand, model: MMRM, left
             ". Hypothetical: it speaks of a world in which nobody dies, and answers are missing at random.",
         )
     ]
-    told += [(f"{structure} was not fitted: {why}.",) for structure, why in model.refused.items()]
+    told += [(f"The {NAMES[structure]} covariance was not fitted: {why}.",) for structure, why in model.refused.items()]
     if left_out:
         names = ", ".join(material.visits[visit] for visit in left_out)
         told.append((f"Left out for want of scores in every arm: {names}.",))

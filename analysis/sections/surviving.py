@@ -128,8 +128,10 @@ def _restricted(material: Material, id: str, estimand: Estimand, times: pd.DataF
             rows.append(Row(label, (mean,)))
     for arm, label in material.contrasts.items():
         apart = against(found.differences, arm, material.reference)
-        rows.append(Row(label, (tables.estimated(material.numbers, f"{id}.rmst.difference.{arm}", apart, 1),)))
-    return Table(title, ("", "Months (95 % interval)"), tuple(rows))
+        cell = tables.estimated(material.numbers, f"{id}.rmst.difference.{arm}", apart, 1)
+        rows.append(Row(f"Difference, {label}", (cell,)))
+    note = "Area under the Kaplan-Meier curve up to then, normal intervals. Above 0: longer for the arm named first."
+    return Table(title, ("", "Months (95 % interval)"), tuple(rows), note)
 
 
 def at_a_month(material: Material, id: str, estimand: Estimand) -> Parts:
@@ -151,10 +153,14 @@ def at_a_month(material: Material, id: str, estimand: Estimand) -> Parts:
         of = (row.get(name, float("nan")) for name in ("difference", "lower", "upper"))
         difference = numbers.with_interval(show, f"{id}.difference.{arm}", *of)
         rows.append(
-            Row(label, (difference, tables.p_cell(numbers, f"{id}.difference.{arm}.p", row, estimand.is_tested)))
+            Row(
+                f"Difference, {label}",
+                (difference, tables.p_cell(numbers, f"{id}.difference.{arm}.p", row, estimand.is_tested)),
+            )
         )
+    note = "Greenwood's variance; arms: log-log intervals; difference: percentage points, normal interval."
     head = ("", f"{FREE[estimand.endpoint or '']} at {month:g} months (95 % interval)", "p")
-    return [Table("Kaplan-Meier estimates and their difference", head, tuple(rows), "Greenwood's variance.")]
+    return [Table("Kaplan-Meier estimates and their difference", head, tuple(rows), note)]
 
 
 def median(material: Material, id: str, estimand: Estimand) -> Parts:

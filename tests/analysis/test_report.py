@@ -1,6 +1,7 @@
 """The report: one page, every number beside it, the same bytes for the same data, and no trial too awkward."""
 
 import csv
+import re
 from datetime import date
 
 import pandas as pd
@@ -88,6 +89,18 @@ def test_one_changed_answer_changes_the_hash_and_only_what_depends_on_it(
     assert all(id.startswith("profile.PF.") and ".M6." in id for id in observed)
     modelled = moved - observed
     assert all(id.startswith("function-12.PF.") for id in modelled)
+
+
+def test_wherever_scores_of_arms_are_compared_it_is_said_which_way_is_better(path):
+    sections = dict(
+        re.findall(r'<section aria-labelledby="([^"]+)">(.*?)</section>', path.read_text("utf-8"), re.DOTALL)
+    )
+
+    for id in ("ql-12", "ql-alive", "ql-overall", "joint-ql", "missing-12", "function-12"):
+        assert "higher is better. A difference above 0 is better for the arm named first." in sections[id], id
+    assert "Fatigue: higher is worse. A difference above 0 is worse for the arm named first." in sections["function-12"]
+    for id in ("os", "os-36", "pfs", "ttd-composite", "ttd-definitive"):
+        assert "A ratio below 1: fewer events in the arm named first." in sections[id], id
 
 
 def test_figures_keep_their_text_and_stand_beside_the_page(path):

@@ -98,6 +98,40 @@ def test_a_folder_from_another_system_needs_no_manifest_and_only_the_required_co
     assert trial.scores("qlq-c30")["answered_on"].tolist() == [pd.Timestamp("2027-01-01")]  # the due day
 
 
+def test_a_file_of_a_spreadsheet_or_of_pandas_is_read_as_it_is_meant(written, tmp_path):
+    """A mark of byte order, Windows line ends, and whole numbers that stand beside empty cells as 2.0."""
+    meant = written(tmp_path, one_patient())
+    (tmp_path / "manifest.json").unlink()
+    file = tmp_path / "answers.csv"
+    text = file.read_text(encoding="utf-8").replace(",2,", ",2.0,").replace("\n", "\r\n")
+    file.write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+    assert read_trial(tmp_path).answers["value"].tolist() == meant.answers["value"].tolist()
+
+
+def test_a_number_that_is_not_whole_is_refused_where_a_whole_one_stands(written, tmp_path):
+    written(tmp_path, one_patient())
+    (tmp_path / "manifest.json").unlink()
+    file = tmp_path / "answers.csv"
+    file.write_text(file.read_text(encoding="utf-8").replace("q7,2,", "q7,2.5,"), encoding="utf-8")
+
+    assert faults(read_trial, tmp_path) == {("answers.csv", (8,), "value")}
+
+
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_columns_parted_by_something_else_than_commas_are_refused_in_one_sentence(written, tmp_path, sign, name):
+    written(tmp_path, one_patient())
+    file = tmp_path / "subjects.csv"
+    file.write_text(file.read_text(encoding="utf-8").replace(",", sign), encoding="utf-8")
+
+    with pytest.raises(BadTrial) as caught:
+        read_trial(tmp_path)
+
+    assert str(caught.value) == (
+        f"subjects.csv, row 1: the columns are parted by {name}\n  Save it with commas between them."
+    )
+
+
 def test_a_changed_file_is_refused_while_its_manifest_says_otherwise(written, tmp_path):
     written(tmp_path, one_patient())
     file = tmp_path / "answers.csv"

@@ -186,7 +186,7 @@ def factors(trial):
     model, cells = cox(times["time"], times["event"], columns), {}
     for term, row in model.terms.iterrows():
         cells |= interval(f"prognostic.{term}.hr", row, "hr")
-    return cells | {"prognostic.n": model.n, "prognostic.excluded": model.excluded}
+    return cells | {"prognostic.n": model.n, "prognostic.events": model.events, "prognostic.excluded": model.excluded}
 
 
 def within_groups(trial):
