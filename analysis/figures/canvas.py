@@ -2,17 +2,20 @@
 
 import io
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
+from numpy.typing import NDArray
+
+from analysis.figures.compact import compact
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito: safe for all eyes
 DASHES = ("-", (0, (6, 2)), (0, (2, 2)), (0, (6, 2, 2, 2)), "-.", ":")
@@ -20,6 +23,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 BAND = "#eceff3"
 WIDTH, ABOVE, AXES_HEIGHT, UNDER_AXIS, ROW = 8.0, 0.12, 3.3, 0.82, 0.36  # inches
 MOST_TICKS, PNG_DPI = 11, 120
+Floats = NDArray[np.float64]
 MACHINES = ("backend", "toolbar")  # settings that are the machine's own
 STYLE = {
     "svg.fonttype": "none",
@@ -41,8 +45,8 @@ STYLE = {
 class Figure:
     """A drawn figure; in a notebook it shows itself.
 
-    svg, png: whole files. caption: what it shows, for those who see it and those who do not. code: the lines that make
-    it again.
+    svg, png: whole files; the SVG may also stand inside a page. caption: what it shows, for those who see it and those
+    who do not. code: the lines that make it again.
     """
 
     name: str
@@ -62,13 +66,6 @@ class Figure:
 
     def _repr_svg_(self) -> str:
         return self.svg
-
-    @property
-    def inline(self) -> str:
-        """The SVG as it stands inside a page, without what would clash with another one there."""
-        body = self.svg[self.svg.index("<svg") :]
-        referred = set(re.findall(r"#([\w.-]+)", body))
-        return re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in referred else "", body)
 
 
 def months_shown(last: float) -> list[float]:
@@ -99,6 +96,12 @@ def months_axis(axes: Axes, months: Sequence[float]) -> None:
     axes.set_xlabel("Months after randomisation")
 
 
+def segments(x0: Floats, x1: Floats, y0: Floats, y1: Floats) -> tuple[Floats, Floats]:
+    """Many separate lines as one: one path in the file."""
+    gap = np.full(len(x0), np.nan)
+    return np.column_stack([x0, x1, gap]).ravel(), np.column_stack([y0, y1, gap]).ravel()
+
+
 def write_below(axes: Axes, title: str, rows: Mapping[str, Sequence[int]], months: Sequence[float]) -> None:
     """Rows of numbers under the axis, each number under its month."""
     across = axes.get_xaxis_transform()
@@ -119,4 +122,4 @@ def figure(canvas: Canvas, name: str, caption: str, verb: str) -> Figure:
     FigureCanvasAgg(canvas)
     image = io.BytesIO()
     canvas.savefig(image, format="png", dpi=PNG_DPI, metadata={"Software": None})
-    return Figure(name, caption, text.getvalue(), image.getvalue(), verb)
+    return Figure(name, caption, compact(text.getvalue()), image.getvalue(), verb)

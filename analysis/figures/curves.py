@@ -7,11 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.competing import CumulativeIncidence
-from analysis.figures.canvas import COLOURS, DASHES, Figure, figure, framed, months_axis, style, write_below
+from analysis.figures.canvas import COLOURS, DASHES, Figure, figure, framed, months_axis, segments, style, write_below
 from analysis.survival import KaplanMeier
 
 PERCENTS = [f"{share} %" for share in range(0, 101, 20)]
 MOST_TIMES = 250  # of one curve
+TICK = 0.011  # half the mark of a censored patient, of the height
 
 
 def survival_curves(
@@ -108,4 +109,5 @@ def _draw_curve(axes: Axes, curve: pd.DataFrame, label: str, at: int) -> None:
     bounded = curve[curve["lower"].notna()]
     axes.fill_between(bounded["time"], bounded["lower"], bounded["upper"], step="post", color=colour, alpha=0.15, lw=0)
     left = curve[curve["censored"] > 0]
-    axes.plot(left["time"], left["survival"], linestyle="", marker="|", markersize=5, color=colour, alpha=0.7)
+    at_time, at_height = left["time"].to_numpy(float), left["survival"].to_numpy(float)
+    axes.plot(*segments(at_time, at_time, at_height - TICK, at_height + TICK), lw=1, color=colour, alpha=0.7)

@@ -7,17 +7,15 @@ import pandas as pd
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
-from numpy.typing import NDArray
 
 from analysis.disposition import STATUSES
-from analysis.figures.canvas import COLOURS, MARKERS, WIDTH, Figure, figure, months_axis, months_shown, style
+from analysis.figures.canvas import COLOURS, MARKERS, WIDTH, Figure, figure, months_axis, months_shown, segments, style
 
 SHADES = ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#CC79A7", "#222222", "#f0f0f0", "#c9ccd1")
 MOST_POINTS = 200  # of one curve; with more patients its quantiles are drawn
 MOST_SWIMMERS, MOST_ROWS = 200, 1000  # with more patients every so many of them are drawn, and the caption says so
 TICK = 0.4  # half a form's mark, in lines
 LEGEND_ROW = 0.25  # inches
-Numbers = NDArray[np.float64]
 
 
 def waterfall(
@@ -122,12 +120,12 @@ def swimmer(
         for at, (arm, label) in enumerate(arms.items()):
             mine = order[order["arm"] == arm]
             at_end = mine["time"].to_numpy(float)
-            x, y = _segments(0 * at_end, at_end, mine["place"].to_numpy(float), mine["place"].to_numpy(float))
+            x, y = segments(0 * at_end, at_end, mine["place"].to_numpy(float), mine["place"].to_numpy(float))
             axes.plot(x, y, color=COLOURS[at % len(COLOURS)], lw=1.2, label=label)
         place = order.set_index("subject")["place"]
         answered = forms[forms["subject"].isin(order["subject"])]
         month, where = answered["month"].to_numpy(float), answered["subject"].map(place).to_numpy(float)
-        axes.plot(*_segments(month, month, where - TICK, where + TICK), color="#444444", lw=0.8, label="form")
+        axes.plot(*segments(month, month, where - TICK, where + TICK), color="#444444", lw=0.8, label="form")
         for column, words, marker, colour in (
             ("operated_at", "surgery", MARKERS[2], COLOURS[2]),
             ("progressed_at", "progression", MARKERS[3], COLOURS[4]),
@@ -153,12 +151,6 @@ def _thinned(rows: pd.DataFrame, most: int, caption: str) -> tuple[pd.DataFrame,
     if every <= 1:
         return rows, caption
     return rows.iloc[::every], f"{caption} Of {len(rows)} patients every {every}th in this order is drawn."
-
-
-def _segments(x0: Numbers, x1: Numbers, y0: Numbers, y1: Numbers) -> tuple[Numbers, Numbers]:
-    """Many separate lines as one: one path in the file."""
-    gap = np.full(len(x0), np.nan)
-    return np.column_stack([x0, x1, gap]).ravel(), np.column_stack([y0, y1, gap]).ravel()
 
 
 def _key(axes: object) -> None:

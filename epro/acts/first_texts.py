@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from epro.acts import links, patients
+from epro.acts import links, patients, reaching
 from epro.acts.restoring import refuse_sending
 from epro.protocol import Protocol
 from epro.refusals import N_, Refusal, Wrong
@@ -97,7 +97,7 @@ def take(connection: Connection, protocol: Protocol, receipt: Receipt, now: date
     refused = refusal_of(receipt.code) if receipt.code is not None else None
     in_use = patients.known_patient(connection, row.subject).contacts.get(SMS)
     if receipt.status == UNDELIVERED and refused and refused.then == "never" and in_use and in_use.id == row.contact:
-        patients.lose_reach(connection, protocol, row.subject, SMS, by=CARRIER, now=now)
+        reaching.lose_reach(connection, protocol, row.subject, SMS, by=CARRIER, now=now)
     return True
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
-from epro.acts import links, patients
+from epro.acts import links, reaching
 from epro.acts.replanning import plan_of
 from epro.acts.restoring import refuse_sending
 from epro.protocol import Protocol
@@ -104,9 +104,9 @@ class Letters:
             return
         subject = message.subject
         if outcome.code == OPTED_OUT_CODE:
-            patients.opt(connection, self.protocol, subject, out=True, by=CARRIER, now=now)
+            reaching.opt(connection, self.protocol, subject, out=True, by=CARRIER, now=now)
         elif outcome.then == "never":
-            patients.lose_reach(
+            reaching.lose_reach(
                 connection, self.protocol, subject, message.channel, by=CARRIER, now=now, never_left=message.key
             )
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 import scheduler
-from epro.acts import first_texts, patients
+from epro.acts import first_texts, patients, reaching
 from epro.protocol import Protocol
 from epro.store import facts
 from epro.store.audit import CARRIER
@@ -44,7 +44,7 @@ def _learn(
     known = patients.known_patient(connection, subject)
     if code == OPTED_OUT:
         if not known.opted_out:
-            patients.opt(connection, protocol, subject, out=True, by=CARRIER, now=now)
+            reaching.opt(connection, protocol, subject, out=True, by=CARRIER, now=now)
         return
     in_use = known.contacts.get(channel)
     if in_use is None:
@@ -53,4 +53,4 @@ def _learn(
     refused = refusal_of(code) if code is not None else None
     wrong = refused is not None and refused.then == "never" and last[:1] == [arrows.UNDELIVERED]
     if wrong or last == [arrows.UNDELIVERED] * MISCARRIED_IN_A_ROW:
-        patients.lose_reach(connection, protocol, subject, channel, by=CARRIER, now=now)
+        reaching.lose_reach(connection, protocol, subject, channel, by=CARRIER, now=now)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
-from epro.acts import patients
+from epro.acts import patients, reaching
 from epro.acts.bot import answer
 from epro.acts.enrolment import today
 from epro.protocol import Protocol
@@ -63,9 +63,9 @@ def keep(connection: Connection, protocol: Protocol, cipher: Cipher, text: Incom
     if understood in ENDS or understood is Understood.START:
         for each in found:
             out, channels = understood in ENDS, ENDS.get(understood, CHANNELS)
-            patients.opt(connection, protocol, each, out=out, channels=channels, by=CARRIER, now=now)
+            reaching.opt(connection, protocol, each, out=out, channels=channels, by=CARRIER, now=now)
     if understood is Understood.LATER:
-        patients.ask_later(connection, protocol, subject, by=CARRIER, now=now)
+        reaching.ask_later(connection, protocol, subject, by=CARRIER, now=now)
     return None if said_before else _answer(connection, protocol, subject, understood, now)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from epro.acts import links, patients, pauses, undoing
+from epro.acts import links, patients, pauses, reaching, undoing
 from epro.acts.enrolment import Enrolment
 from epro.rehearsal.cast import Person
 from epro.rehearsal.phones import CALLED, Phones
@@ -126,7 +126,7 @@ class Clinic:
             self.stage.diary.happened["texts paused"] += 1
 
     def _end_permission(self, person: Person, now: datetime) -> None:
-        self._act(patients.allow_texts, person, now, allowed=False)
+        self._act(reaching.allow_texts, person, now, allowed=False)
         self.stage.diary.happened["permissions taken back"] += 1
 
     def _bury_by_mistake(self, person: Person, now: datetime) -> None:
@@ -207,7 +207,7 @@ class Clinic:
                 return
         self._seen_alive(person, nurse_of(person), now)
         if person.typed != person.phone and not self._is_corrected(known):
-            self._act(patients.change_number, person, now, cipher=self.stage.house.cipher, phone=person.phone)
+            self._act(reaching.change_number, person, now, cipher=self.stage.house.cipher, phone=person.phone)
             self.stage.diary.happened["numbers corrected"] += 1
         plan = self.phones.plan(person.subject, visit)
         if plan is None or not plan.will_answer or (person.subject, visit) in self.phones.answering:

@@ -15,7 +15,7 @@ from zlib import crc32
 from flask import Flask
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
-from epro.acts import answers, links, patients, receipts, replies
+from epro.acts import answers, links, reaching, receipts, replies
 from epro.acts.answers import Said
 from epro.acts.replies import Incoming
 from epro.rehearsal.cast import Person
@@ -92,7 +92,7 @@ class Verbs:
             opened = links.opened_for_writing(connection, links.hash_of(visitor.token), now)
             if opened is not None:
                 subject, protocol = opened.subject, self.stage.house.protocol
-                patients.deny(connection, protocol, subject, number=True, by=SHARED_PHONE, now=now)
+                reaching.deny(connection, protocol, subject, number=True, by=SHARED_PHONE, now=now)
 
     def receipt(self, receipt: Receipt, now: datetime) -> None:
         with writing(self.stage.house.engine) as connection:

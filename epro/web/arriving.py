@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 from flask_babel import gettext
 
-from epro.acts import answers, cards, first_texts, guessing, identity_step, links, patients
+from epro.acts import answers, cards, first_texts, guessing, identity_step, links, reaching
 from epro.acts.answers import MODES_ASKED
 from epro.acts.guessing import CARD, LINK, SECOND_STEP, Limit
 from epro.acts.links import Opened
@@ -75,7 +75,7 @@ def deny(token: str) -> Page:
         if opened is None:
             return closed()
         number, by = request.form.get("why") == WRONG_NUMBER, Actor("whoever holds the phone", "stranger", "phone")
-        patients.deny(connection, house().protocol, opened.subject, number=number, by=by, now=now())
+        reaching.deny(connection, house().protocol, opened.subject, number=number, by=by, now=now())
     sittings.leave()
     return render_template("patient/denied.html", number=number, nurse=nurse_of(opened.site))
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from epro.acts import patients
+from epro.acts import patients, reaching
 from epro.store.audit import GENESIS, entry, hash_of
 from epro.store.database import reading, writing
 from epro.store.models import Assessment, Audit, AuditValue, Base, PatientEvent
@@ -73,8 +73,8 @@ def table_of(changes):
 
 def test_each_entry_seals_the_one_before_it(house, desk):
     desk.enrol()
-    desk.act(patients.allow_texts, "UME-001", allowed=False)
-    desk.act(patients.allow_texts, "UME-001", allowed=True)
+    desk.act(reaching.allow_texts, "UME-001", allowed=False)
+    desk.act(reaching.allow_texts, "UME-001", allowed=True)
 
     previous = GENESIS
     for row in trail(house):

@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import select
 
-from epro.acts import cards, erasure, identity_step, patients, replies
+from epro.acts import cards, erasure, identity_step, patients, reaching, replies
 from epro.acts.replies import Incoming
 from epro.acts.rotation import rotate
 from epro.opening import OUTBOX, letters_of
@@ -56,7 +56,7 @@ def written_to(house, desk):
     course.tick(NOW.replace(hour=13))
     with writing(house.engine) as connection:
         replies.keep(connection, house.protocol, house.cipher, Incoming("ref", NUMBER, "my name is"), NOW)
-        patients.change_number(
+        reaching.change_number(
             connection, house.protocol, house.cipher, "UME-001", phone="070-174 06 07", by=NURSE, now=NOW
         )
     return house

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from epro.acts import links, patients
+from epro.acts import links, patients, reaching
 from epro.acts.letters import OPTED_OUT_CODE, Letters
 from epro.store.database import reading, writing
 from epro.store.models import Link
@@ -69,8 +69,8 @@ def test_the_text_is_in_the_patients_language(house, desk, letters):
     [
         (patients.record_death, {"on": date(2027, 3, 1)}),
         (patients.withdraw, {"on": date(2027, 3, 1), "reason": "own wish"}),
-        (patients.opt, {"out": True}),
-        (patients.allow_texts, {"allowed": False}),
+        (reaching.opt, {"out": True}),
+        (reaching.allow_texts, {"allowed": False}),
     ],
 )
 def test_what_happens_between_claim_and_letter_withholds_it_and_makes_no_link(house, desk, letters, verb, more):

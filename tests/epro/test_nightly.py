@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import update
 
-from epro.acts import patients
+from epro.acts import patients, reaching
 from epro.acts.replanning import differing
 from epro.opening import check_plans
 from epro.store.database import reading, writing
@@ -28,8 +28,8 @@ def test_nothing_differs_after_any_act(house, desk):  # type: ignore[no-untyped-
         desk.enrol(f"UME-00{n}", **RANDOMISED)
     desk.act(patients.record_death, "UME-001", on=date(2027, 3, 1))
     desk.act(patients.withdraw, "UME-002", on=date(2027, 3, 1), reason="own wish")
-    desk.act(patients.allow_texts, "UME-003", allowed=False)
-    desk.act(patients.opt, "UME-004", out=True)
+    desk.act(reaching.allow_texts, "UME-003", allowed=False)
+    desk.act(reaching.opt, "UME-004", out=True)
 
     assert differ(house) == []
     assert differ(house, NOW + timedelta(hours=13)) == []

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from epro.acts import patients
+from epro.acts import patients, reaching
 from epro.refusals import NoSuchPatient, Refusal
 from epro.store import facts
 from epro.store.database import reading
@@ -56,7 +56,7 @@ def test_without_permission_nothing_is_planned_to_be_sent(house, desk):
     assert texts(house) == []
     assert len(rows(house, select(Assessment.visit))) == 10  # the visits are due all the same
 
-    desk.act(patients.allow_texts, "UME-001", allowed=True)
+    desk.act(reaching.allow_texts, "UME-001", allowed=True)
     assert len(texts(house)) >= 27
 
 
@@ -175,10 +175,10 @@ def test_an_opt_out_ends_the_texts_and_a_start_brings_them_back(house, desk):
     desk.enrol(**ARM)
     planned = {row.key for row in texts(house)}
 
-    desk.act(patients.opt, "UME-001", out=True)
+    desk.act(reaching.opt, "UME-001", out=True)
     assert texts(house) == []
 
-    desk.act(patients.opt, "UME-001", out=False)
+    desk.act(reaching.opt, "UME-001", out=False)
     assert {row.key for row in texts(house)} == planned
 
 
@@ -187,7 +187,7 @@ def test_a_new_number_takes_the_place_of_the_old_one(house, desk):
     later = replace_now(desk, NOW + timedelta(days=1))
 
     later.act(
-        lambda connection, protocol, subject, **by: patients.change_number(
+        lambda connection, protocol, subject, **by: reaching.change_number(
             connection, protocol, house.cipher, subject, phone="070-174 06 06", **by
         ),
         "UME-001",

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
-from epro.acts import patients, receipts
+from epro.acts import reaching, receipts
 from epro.acts.enrolment import Enrolment
 from epro.acts.letters import Letters
 from epro.acts.replies import Incoming, keep
@@ -197,7 +197,7 @@ def test_another_number_brings_the_texts_back(house, desk, letters):
     tick(house.engine, _next_due(house), letters, Carrier(Refused(21614, "never")))
     desk.now += timedelta(days=2)
 
-    desk.act(keyed(house, patients.change_number), "UME-001", phone="070-174 06 07")
+    desk.act(keyed(house, reaching.change_number), "UME-001", phone="070-174 06 07")
 
     assert known(house).channels == {"sms", "email"}
     assert {row.channel for row in rows(house) if row.state == "planned"} == {"sms"}
@@ -212,7 +212,7 @@ def test_a_patient_with_a_mail_address_alone_is_reached_by_it(house, desk):
 def test_an_address_taken_away_is_used_no_more(house, desk):
     desk.enrol(phone=None, email=HERS, **ARM)
 
-    desk.act(keyed(house, patients.change_email), "UME-001", email="")
+    desk.act(keyed(house, reaching.change_email), "UME-001", email="")
 
     assert [row for row in rows(house) if row.state == "planned"] == []
 

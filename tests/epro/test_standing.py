@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
-from epro.acts import patients, pauses
+from epro.acts import patients, pauses, reaching
 from epro.acts.amendments import Amendment, amend
 from epro.acts.letters import Letters
 from epro.acts.replanning import differing
@@ -126,7 +126,7 @@ def test_a_number_added_late_sends_the_open_form_once_and_nothing_historic(house
     desk.now = M1_5 + 12 * DAY
     with writing(house.engine) as connection:
         asked = {"phone": "070-174 06 05", "by": NURSE, "now": desk.now}
-        patients.change_number(connection, house.protocol, house.cipher, "UME-001", **asked)
+        reaching.change_number(connection, house.protocol, house.cipher, "UME-001", **asked)
     for hours in range(72):
         course.tick(desk.now + timedelta(hours=hours))
 
@@ -169,7 +169,7 @@ def test_after_an_undone_death_another_may_be_recorded(house, enrolled):
 
 
 def test_the_patients_own_stop_and_her_place_in_the_trial_cannot_be_taken_back(house, enrolled):
-    enrolled.act(patients.opt, "UME-001", out=True)
+    enrolled.act(reaching.opt, "UME-001", out=True)
     for kind in (facts.OPTED_OUT, facts.CONSENT, facts.RANDOMISATION):
         with pytest.raises(Refusal):
             enrolled.act(undo, "UME-001", event=event_of(house, kind), reason="a mistake")

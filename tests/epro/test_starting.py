@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, update
 
-from epro.acts import patients
+from epro.acts import reaching
 from epro.acts.going_on import go_on
 from epro.acts.restoring import restored
 from epro.opening import check_trail, open_house
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.bends_the_record, pytest.mark.requirement("trust-3", "
 def filled(house, desk):
     desk.enrol()
     for allowed in (False, True, False):
-        desk.act(patients.allow_texts, "UME-001", allowed=allowed)
+        desk.act(reaching.allow_texts, "UME-001", allowed=allowed)
     return house
 
 

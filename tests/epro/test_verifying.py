@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from sqlalchemy import delete, select, text, update
 
-from epro.acts import patients
+from epro.acts import patients, reaching
 from epro.queries.verification import verify
 from epro.store import anchors
 from epro.store.audit import GENESIS, canonical, hash_of
@@ -22,8 +22,8 @@ MARCH_1 = date(2027, 3, 1)
 @pytest.fixture
 def filled(house, desk):
     desk.enrol(arm="surgery", randomised_on=MARCH_1)
-    desk.act(patients.allow_texts, "UME-001", allowed=False)
-    desk.act(patients.allow_texts, "UME-001", allowed=True)
+    desk.act(reaching.allow_texts, "UME-001", allowed=False)
+    desk.act(reaching.allow_texts, "UME-001", allowed=True)
     desk.act(patients.withdraw, "UME-001", on=MARCH_1, reason="moved away")
     return house
 

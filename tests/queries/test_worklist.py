@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from epro.acts import patients
+from epro.acts import patients, reaching
 from epro.queries import reach
 from epro.queries.worklist import worklist
 from epro.store.database import reading
@@ -100,10 +100,10 @@ def test_a_patient_whom_no_text_may_reach_is_unreachable_from_the_first_day(hous
 
 def test_a_patient_who_replied_stop_is_unreachable_until_she_replies_start(house, desk):
     desk.enrol()
-    desk.act(patients.opt, "UME-001", out=True)
+    desk.act(reaching.opt, "UME-001", out=True)
     assert reasons(lists(house)) == {"UME-001": (reach.OPTED_OUT,)}
 
-    desk.act(patients.opt, "UME-001", out=False)
+    desk.act(reaching.opt, "UME-001", out=False)
     assert reasons(lists(house)) == {}
 
 

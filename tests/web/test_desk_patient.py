@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from sqlalchemy import func, select
 
-from epro.acts import patients
+from epro.acts import reaching
 from epro.store.codewords import code_word_of
 from epro.store.database import reading
 from epro.store.models import Answer, Audit, Link
@@ -262,7 +262,7 @@ def test_those_who_may_reach_her_see_her_code_word_and_enough_of_her_addresses(n
 
 def test_a_phone_that_fails_is_told_beside_the_way_that_is_left(nurse, desk):
     desk.enrol(email="hers@example.org")
-    desk.act(patients.lose_reach, "UME-001", channel="sms")
+    desk.act(reaching.lose_reach, "UME-001", channel="sms")
 
     shown = nurse.open(PAGE).words
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
-from epro.acts import first_texts, patients
+from epro.acts import first_texts, patients, reaching
 from epro.acts.receipts import take
 from epro.opening import OUTBOX
 from epro.refusals import Refusal
@@ -111,8 +111,8 @@ def test_a_second_click_within_a_minute_sends_nothing(nurse, house, clock):
     [
         lambda desk: desk.act(patients.record_death, "UME-001", on=date(2027, 3, 1)),
         lambda desk: desk.act(patients.withdraw, "UME-001", on=date(2027, 3, 1), reason="own wish"),
-        lambda desk: desk.act(patients.opt, "UME-001", out=True),
-        lambda desk: desk.act(patients.allow_texts, "UME-001", allowed=False),
+        lambda desk: desk.act(reaching.opt, "UME-001", out=True),
+        lambda desk: desk.act(reaching.allow_texts, "UME-001", allowed=False),
     ],
 )
 def test_none_goes_to_who_died_withdrew_or_does_not_want_one(desk, house, end):

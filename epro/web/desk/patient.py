@@ -10,7 +10,7 @@ from flask_babel import gettext
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from epro.acts import cards, erasure, first_texts, links, moving, patients
+from epro.acts import cards, erasure, first_texts, links, moving, patients, reaching
 from epro.acts.undoing import UNDOABLE
 from epro.opening import OUTBOX
 from epro.queries.addresses import reached_at
@@ -127,7 +127,7 @@ def change_number(subject: str) -> Answer:
         subject,
         "number",
         gettext("New number kept. Links that went to the old one are closed."),
-        lambda connection, act: patients.change_number(connection, cipher=house().cipher, phone=needed_phone(), **act),
+        lambda connection, act: reaching.change_number(connection, cipher=house().cipher, phone=needed_phone(), **act),
     )
 
 
@@ -138,7 +138,7 @@ def change_second_step(subject: str) -> Answer:
         subject,
         "second-step",
         gettext("Noted. From now on she shows this besides the link."),
-        lambda connection, act: patients.agree_on_second_step(
+        lambda connection, act: reaching.agree_on_second_step(
             connection, cipher=house().cipher, shown=typed("second_step"), **act
         ),
     )
@@ -153,7 +153,7 @@ def change_email(subject: str) -> Answer:
         gettext("E-mail address kept. Links that were sent before are closed.")
         if typed("email")
         else gettext("E-mail address taken away."),
-        lambda connection, act: patients.change_email(connection, cipher=house().cipher, email=typed("email"), **act),
+        lambda connection, act: reaching.change_email(connection, cipher=house().cipher, email=typed("email"), **act),
     )
 
 
@@ -165,7 +165,7 @@ def change_permission(subject: str) -> Answer:
         subject,
         "permission",
         gettext("Permission for texts recorded.") if given else gettext("Recorded: no more texts are sent."),
-        lambda connection, act: patients.allow_texts(connection, allowed=given, **act),
+        lambda connection, act: reaching.allow_texts(connection, allowed=given, **act),
         then="desk.patient" if given else PROOF,
     )
 
