@@ -81,7 +81,7 @@ def _alone(home: Path) -> Iterator[None]:
     with (home / LOCK).open("w") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise AnotherExport from None
         yield
 
