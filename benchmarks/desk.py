@@ -8,6 +8,7 @@ the disk, and what a page writes (who looked at whom) counts. The pages are aske
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import tempfile
 import time
@@ -98,6 +99,8 @@ def filled(url: str, sites: int, copies: int) -> Iterator[House]:
     with tempfile.TemporaryDirectory() as home:
         house = house_of(url, Path(home), sites)
         fill(house, copies)
+        gc.collect()
+        gc.freeze()  # what the filling left is not the service's to look through
         yield house
         house.engine.dispose()
 
