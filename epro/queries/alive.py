@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
 from sqlalchemy.orm import aliased
@@ -16,7 +17,7 @@ from scheduler import arrows
 from scheduler.tables import message
 
 AHEAD = timedelta(days=7)  # so long before a text the nurse is asked
-MOST, MOST_LOOKED_AT = 25, 50
+MOST, MOST_LOOKED_AT, MOST_TEXTS = 20, 30, 100  # patients that are listed, or judged; their texts that are read
 STUCK = (arrows.WITHHELD, arrows.NOT_SENDABLE)
 
 
@@ -37,11 +38,11 @@ class Silent:
 
 def silent(
     connection: Connection, protocol: Protocol, now: datetime, *, sites: Collection[str] | None = None
-) -> list[Silent]:
-    """The patients of these sites (None = all) to whom a text is due within a week: the first `MOST`, in that order."""
+) -> tuple[list[Silent], bool]:
+    """The first patients of these sites (None = all) to whom a text is due within a week, and whether more may be."""
     rule = protocol.schedule.signs_of_life
     if rule is None:
-        return []
+        return [], False
     soon = now + AHEAD
     planned = and_(message.c.state == arrows.PLANNED, message.c.next_try_at <= soon)  # by the index of what is due
     asked = and_(or_(planned, message.c.state.in_(STUCK)), message.c.send_at <= soon, message.c.closes_at > now)
@@ -52,8 +53,10 @@ def silent(
         .join(Patient, Patient.subject == message.c.subject)
         .where(asked, _not_heard_of(soon - timedelta(days=rule.days - 1)), *here)
     )
-    in_order = joined.order_by(message.c.send_at, message.c.subject).limit(MOST_LOOKED_AT)
-    first = {row.subject: row for row in reversed(connection.execute(in_order).all())}
+    in_order = joined.order_by(message.c.send_at, message.c.subject).limit(MOST_TEXTS)
+    texts = connection.execute(in_order).all()
+    of_each = {row.subject: row for row in reversed(texts)}  # her first
+    first = {row.subject: row for row in sorted(of_each.values(), key=_due)[:MOST_LOOKED_AT]}
     found = []
     for subject, known in people.facts_of(connection, first).items():
         row, last_sign_on = first[subject], max(sign.on for sign in known.signs)
@@ -61,7 +64,12 @@ def silent(
         if known.may_be_texted and (on - last_sign_on).days > rule.days:
             waits = rule.without == "hold"
             found.append(Silent(subject, row.site, row.visit, row.send_at, last_sign_on, waits))
-    return sorted(found, key=lambda one: (one.send_at, one.subject))[:MOST]
+    unread = len(texts) == MOST_TEXTS or len(of_each) > MOST_LOOKED_AT
+    return sorted(found, key=_due)[:MOST], unread or len(found) > MOST
+
+
+def _due(one: Any) -> tuple[datetime, str]:
+    return one.send_at, one.subject
 
 
 def _not_heard_of(since: datetime) -> ColumnElement[bool]:

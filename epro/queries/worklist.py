@@ -27,7 +27,7 @@ from scheduler import arrows
 from scheduler.tables import attempt, message
 
 LATELY = SOON = timedelta(days=14)
-MOST, MOST_BESIDE = 50, 25  # of those to call; of those that nobody has to do anything about
+MOST, MOST_BESIDE = 30, 20  # of those to call; of those that nobody has to do anything about
 WAITING = ("overdue", "due", "in_doubt")  # the lists whose patients' facts are shown or judged
 MOST_IN_DOUBT = 200  # patients of whom it is looked at more closely whether a text reaches them
 DOUBTFUL = (

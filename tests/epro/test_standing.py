@@ -12,7 +12,7 @@ from epro.acts.letters import Letters
 from epro.acts.replanning import differing
 from epro.acts.undoing import undo
 from epro.protocol import read_protocol
-from epro.queries.alive import silent
+from epro.queries.alive import MOST, silent
 from epro.queries.stopped import proof
 from epro.queries.timeline import timeline
 from epro.refusals import Refusal
@@ -230,7 +230,7 @@ M6 = NOW.replace(hour=8, minute=0) + 184 * DAY  # 1 September, 10:00 in Stockhol
 
 def asked_about(desk, now):
     with reading(desk.house.engine) as connection:
-        return [(one.subject, one.visit, one.waits) for one in silent(connection, desk.house.protocol, now)]
+        return [(one.subject, one.visit, one.waits) for one in silent(connection, desk.house.protocol, now)[0]]
 
 
 def test_soon_after_enrolment_nobody_has_to_say_that_a_patient_is_alive(strict, course, house):
@@ -255,6 +255,25 @@ def test_after_a_long_silence_a_text_waits_until_the_nurse_confirms_and_then_goe
     assert len(course.post.attempts) == 1  # one text and not three
     assert asked_about(strict, strict.now) == []
     assert what_differs(house, strict.now + 3 * DAY) == []
+
+
+def test_many_silent_patients_stand_on_the_list_however_many_texts_of_each_wait(strict):
+    early, late = [f"UME-0{n}" for n in range(11, 28)], "UME-030"
+    for subject in early:  # by the day of the last one's first text each of these has had three
+        strict.enrol(subject, consented_on=date(2027, 2, 25), randomised_on=date(2027, 3, 1), arm="surgery")
+    strict.now = NOW + 8 * DAY
+    strict.enrol(late, consented_on=date(2027, 3, 8), randomised_on=date(2027, 3, 9), arm="surgery")
+
+    assert {subject for subject, *_ in asked_about(strict, M6 + 8 * DAY)} == {"UME-001", *early, late}
+
+
+def test_a_list_of_silent_patients_that_is_cut_says_that_more_may_be(strict):
+    for n in range(11, 11 + MOST):
+        strict.enrol(f"UME-0{n}", consented_on=date(2027, 2, 25), randomised_on=date(2027, 3, 1), arm="surgery")
+    with reading(strict.house.engine) as connection:
+        found, more = silent(connection, strict.house.protocol, M6 + 8 * DAY)
+
+    assert (len(found), more) == (MOST, True)
 
 
 def test_a_word_given_before_lets_the_text_go_on_its_day(strict, course, house):

@@ -18,7 +18,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 WIDE, NARROW = (1280, 800), (390, 740)
 HERS = f"/desk/patients/{OWN}-007"
 FORM = f"{HERS}/visits/BL"
-BY_ADDRESS = {  # roles in the order in which they see; a page that two see alike is opened by the first alone
+BY_ADDRESS = {  # every role, and the pages that she opens by their address
     "investigator": [f"{HERS}/{page}" for page in ("trail", "looks", "signatures", "stopped", "card")]
     + [HERS, FORM, f"{FORM}/qlq-c30/q1", f"{HERS}/visits/M36/paper"],
     "trial_office": [],

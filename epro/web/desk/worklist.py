@@ -8,7 +8,6 @@ from flask import abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from epro.queries.alerts import open_alerts
-from epro.queries.alive import MOST as MOST_SILENT
 from epro.queries.alive import silent
 from epro.queries.brought_in import brought_in
 from epro.queries.calling import calls, most_urgent
@@ -37,7 +36,7 @@ def landing() -> str | Response:
         replies = written(connection, house().cipher, now(), sites=sites)
         alerts = open_alerts(connection, sites=sites)
         lost = possibly_lost(connection, now(), sites=sites)
-        quiet = silent(connection, protocol, now(), sites=sites)
+        quiet, more_quiet = silent(connection, protocol, now(), sites=sites)
         brought = brought_in(connection, now(), sites=sites)
         sending = ledger.health(connection, now())
     ranked = calls(lists, replies, alerts)
@@ -49,7 +48,7 @@ def landing() -> str | Response:
         asked=len(replies) + len(alerts),
         brought=brought,
         silent=quiet,
-        most_silent=MOST_SILENT,
+        more_silent=more_quiet,
         lost=lost,
         sending=sending,
         sites=sites_here(),
